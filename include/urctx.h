@@ -38,7 +38,7 @@
  *   put                                                    -
  *
  *   "-"  any number of threads at once; of two stops, one at most gets true
- *   "R"  the others each stand on a reference which that put does not give up
+ *   "R"  the others each rely on a reference which that put does not give up
  *   "C"  not on the same callback; on two callbacks, as "-"
  *   derive: urctx_with_*() and get; observe: done, err, cause; cancel and put
  *   have end in them.  stop needs no reference: an armed callback holds one.
@@ -88,8 +88,8 @@
  *  - What ends things (cancel, put, end, stop) cannot fail and does not
  *    allocate.  Derivation fails for want of memory only.
  *  - A context passed to you is borrowed for the call.  Keep it longer, or hand
- *    it to another thread: urctx_get() first.  Only who stands on a reference
- *    may make another, derive, wait or arm a callback.
+ *    it to another thread: urctx_get() first.  Only who has a reference, or
+ *    borrows one, may make another, derive, wait or arm a callback.
  *  - Structures that you embed start zeroed, and are the library's from the
  *    call that takes them until its description says otherwise.
  *  - Async-signal-safe, on a thread that has called the library before:
@@ -101,13 +101,15 @@
  *    urctx_stop() of it does not return there, urctx_try_stop() does.
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
- *    of its most numerous hour; its cancel and its last put scan them.
+ *    of its most numerous hour; its cancel and its last put scan them.  What is
+ *    put serves later contexts of any thread; the system does not get it back.
  *  - One thread is ours: the housekeeper waits for the grace periods after
  *    which the memory of contexts that had slots is used again.  Started when
  *    first needed, all signals blocked, named, gone after a second with nothing
  *    to do.  Where it cannot be started that memory waits, and nothing fails.
- *  - Misuse (a put too many, arming a callback twice) is not detected, except
- *    by builds configured with --enable-debug: they say so and abort.
+ *  - Misuse (a put too many, a callback armed twice): builds configured with
+ *    --enable-debug say a sentence on stderr and abort; others may not notice.
+ *    ASan, and valgrind with such a build, report uses after the last put.
  */
 #ifndef URCTX_H
 #define URCTX_H
@@ -130,9 +132,7 @@ extern "C" {
 #define URCTX_NEVER INT64_MAX
 
 /**
- * struct urctx - a context: opaque, reference counted, 64 bytes
- *
- * Its first word is the state, see urctx_done() at the end of this file.
+ * struct urctx - a context: opaque, reference counted
  */
 struct urctx;
 
@@ -177,7 +177,7 @@ struct urctx *urctx_background(void);
 
 /**
  * urctx_get() - one more reference
- * @ctx: a context that the caller stands on a reference of, or NULL
+ * @ctx: a context that the caller has a reference to, or NULL
  *
  * Beware: in a callback the context is not yours unless you kept a reference.
  * Context: any thread; lock-free; not async-signal-safe.
@@ -194,8 +194,8 @@ struct urctx *urctx_get(struct urctx *ctx);
  * other derived.
  *
  * Beware: a put does not cancel, see urctx_end().
- * Context: any thread, inside callbacks too; lock-free, allocates nothing; not
- * async-signal-safe.
+ * Context: any thread, inside callbacks too; lock-free; starts the housekeeper
+ * if @ctx had slots and none runs; not async-signal-safe.
  */
 void urctx_put(struct urctx *ctx);
 
@@ -228,7 +228,7 @@ static inline void urctx_end_scoped_(struct urctx **p)
 
 /**
  * urctx_with_cancel() - derive a context that can be cancelled
- * @parent: a context the caller stands on a reference of; NULL makes a root
+ * @parent: a context the caller has a reference to; NULL makes a root
  * @child: where the new context goes, with one reference, the caller's
  *
  * Made for a context per request, or per operation.  The parent may be put
@@ -302,8 +302,8 @@ bool urctx_cancel_cause(struct urctx *ctx, const struct urctx_cause *cause);
  * urctx_cause_errno() - a static cause for an error known only at run time
  * @err: an errno, either sign
  *
- * Context: any thread; lock-free; the result lives as long as the process.
- * Return: a cause with code -|@err|, without file, line and function.
+ * Context: any thread; lock-free.
+ * Return: a cause with code -|@err|; it lives as long as the process.
  */
 const struct urctx_cause *urctx_cause_errno(int err);
 
@@ -363,7 +363,7 @@ int64_t urctx_now(void);
 
 /**
  * urctx_wait() - sleep until a context is done
- * @ctx: a context that the caller stands on a reference of, or NULL: sleeps
+ * @ctx: a context that the caller has a reference to, or NULL: sleeps
  *       until @deadline
  * @deadline: absolute, nanoseconds, or URCTX_NEVER; in the past: just looks
  *
@@ -379,7 +379,7 @@ URCTX_MUST_CHECK_ int urctx_wait(struct urctx *ctx, int64_t deadline);
 
 /**
  * urctx_after() - have a function called once a context is done
- * @ctx: a context that the caller stands on a reference of; NULL: never called
+ * @ctx: a context the caller has a reference to; NULL: armed, never called
  * @cb: zeroed or idle, usually embedded: fn finds its own data around it
  * @fn: gets @cb, and owns it from entry: it may free it or arm it again
  *
