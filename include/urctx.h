@@ -41,7 +41,7 @@
  *   "R"  the others each rely on a reference which that put does not give up
  *   "C"  not on the same callback; on two callbacks, as "-"
  *   derive: urctx_with_*() and get; observe: done, err, cause; cancel and put
- *   have end in them.  stop needs no reference: an armed callback holds one.
+ *   have end in them.  stop needs no reference: an armed callback is one.
  *
  * Guarantees.  The numbers are the project's, tests cite them.  G5 (deadlines
  * of contexts) comes with the calls it speaks of; G10 and G11 are ring.h's.
@@ -74,7 +74,7 @@
  *
  * Progress.  done: wait-free.  err, cause, get, put, derive, cancel, after,
  *     try_stop: lock-free; where derive and after need memory, as good as
- *     malloc().  stop: waits for its own callback alone.  wait: waits.
+ *     mmap().  stop: waits for its own callback alone.  wait: waits.
  * NULL is the background everywhere: never done, never freed, parent of all
  *     roots.  A function that takes a context takes NULL, and is then never
  *     cancelled.  That is how existing code adopts contexts (GLib's lesson).
@@ -91,7 +91,8 @@
  *    it to another thread: urctx_get() first.  Only who has a reference, or
  *    borrows one, may make another, derive, wait or arm a callback.
  *  - Structures that you embed start zeroed, and are the library's from the
- *    call that takes them until its description says otherwise.
+ *    call that takes them until its description says otherwise.  So are, at
+ *    all times, names that end in an underscore.
  *  - Async-signal-safe, on a thread that has called the library before:
  *    urctx_done(), and urctx_cancel() of contexts whose callbacks (those below
  *    them too) are.  Nothing else.  Threads need no registration.
@@ -101,8 +102,8 @@
  *    urctx_stop() of it does not return there, urctx_try_stop() does.
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
- *    of its most numerous hour; its cancel and its last put scan them.  What is
- *    put serves later contexts of any thread; the system does not get it back.
+ *    of its peak: its cancel and its last put scan them.  What is put serves
+ *    later contexts, on any thread; the system does not get it back.
  *  - One thread is ours: the housekeeper waits for the grace periods after
  *    which the memory of contexts that had slots is used again.  Started when
  *    first needed, all signals blocked, named, gone after a second with nothing
@@ -238,8 +239,8 @@ static inline void urctx_end_scoped_(struct urctx **p)
  * is born done, with the parent's err and cause (G3).  On failure @child is
  * what it was: if that is NULL and you go on, you go on uncancellable.
  *
- * Context: any thread, inside callbacks too; lock-free but for the allocator;
- * not async-signal-safe.
+ * Context: any thread, inside callbacks too; lock-free but for mmap(); not
+ * async-signal-safe.
  * Return: 0; -ENOMEM; -EINVAL if @child is NULL.
  */
 URCTX_MUST_CHECK_ int urctx_with_cancel(struct urctx *parent,
@@ -263,8 +264,8 @@ bool urctx_cancel(struct urctx *ctx);
  * @ctx: a context, or NULL: false
  * @cause: why; NULL: urctx_canceled.  See struct urctx_cause for its lifetime
  *
- * G2 and G4 are its promise.  Callbacks run here, on the caller's thread: hold
- * no lock that one of them takes.
+ * G2 and G4 are its promise.  Callbacks run here, on the caller's thread, or
+ * are running on another's: hold no lock that one of them takes.
  *
  * Beware: false is no failure: the context was done already, by whomever; what
  * G2 says holds all the same.  After either it does not say that the work has
@@ -286,7 +287,6 @@ bool urctx_cancel_cause(struct urctx *ctx, const struct urctx_cause *cause);
  *
  * Beware: only inside functions, and in C not inside an inline function that is
  * not static.  It goes with the object that holds it, see urctx_cancel().
- *
  * Return: a pointer to it, the same each time this place is reached.
  */
 #define URCTX_CAUSE(code, reason)                                              \
@@ -333,8 +333,8 @@ static inline bool urctx_done(const struct urctx *ctx);
  * urctx_err() - has it ended, as an error to return
  * @ctx: a context, or NULL: 0
  *
- * Beware: it is the kind of end, not the cause: cancelled with whatever code,
- * it is -ECANCELED.  The code is in urctx_cause().
+ * Beware: it is the kind of end, not the cause: -ECANCELED with whatever cause
+ * it was cancelled.  The code of the cause is in urctx_cause().
  *
  * Context: any thread; lock-free, runs no callbacks; not async-signal-safe.
  * Return: 0 while live; -ECANCELED; -ETIME once a deadline has passed (never
@@ -383,9 +383,9 @@ URCTX_MUST_CHECK_ int urctx_wait(struct urctx *ctx, int64_t deadline);
  * @cb: zeroed or idle, usually embedded: fn finds its own data around it
  * @fn: gets @cb, and owns it from entry: it may free it or arm it again
  *
- * @fn runs once, on the thread that cancels; Go starts a goroutine here, we
- * start nothing.  It may call anything of this file, drop the last reference of
- * its own context, and sleep, and so delays that canceller (G8).
+ * @fn runs once, on a thread that cancels; Go starts a goroutine here, we start
+ * nothing.  It may call anything of this file, drop the last reference of its
+ * own context, and sleep, which delays that canceller (G8).
  *
  * Beware: on a context that is done @fn runs before this returns, under
  * whatever locks you hold, and @cb may be gone; arming it again there on the
@@ -394,8 +394,8 @@ URCTX_MUST_CHECK_ int urctx_wait(struct urctx *ctx, int64_t deadline);
  * ancestors in memory until it is stopped or run.  @fn returns: no longjmp(),
  * no exception, no pthread_exit() out of it.
  *
- * Context: any thread, inside callbacks too; lock-free but for the allocator
- * and @fn itself; not async-signal-safe.
+ * Context: any thread, inside callbacks too; lock-free but for mmap() and @fn
+ * itself; not async-signal-safe.
  * Return: 0: armed, or has been called; -ENOMEM: neither; -EINVAL if @cb or @fn
  * is NULL.
  */
