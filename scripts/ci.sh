@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2086,SC2154
+# The gates of ./dev ci, which reads this file: each prints one line, and has
+# its log in build-ci/NAME.log. A gate exits 77 where this machine forbids what
+# it needs; the last line of its log then says what that is.
+
+passed=0 failed=0 skipped=0
+here=$PWD
+mkdir -p build-ci
+
+# gate NAME COMMAND...: one line, and the cases that its log counts
+gate() {
+	name=$1 log=build-ci/$1.log start=$(date +%s) rc=0
+	shift
+	("$@") >"$log" 2>&1 </dev/null || rc=$?
+	took=$(($(date +%s) - start))
+	good=$(sed -n 's/^cases: \([0-9]*\) passed.*/\1/p' "$log" | tail -n 1)
+	bad=$(sed -n 's/^cases: .* \([0-9]*\) failed$/\1/p' "$log" | tail -n 1)
+	[ $rc = 0 ] || [ $rc = 77 ] || [ "${bad:-0}" != 0 ] || bad=1
+	passed=$((passed + ${good:-0}))
+	failed=$((failed + ${bad:-0}))
+	case $rc in
+	0)
+		passed=$((passed + 1))
+		echo "PASS $name (${took} s${good:+, $good cases})"
+		;;
+	77)
+		skipped=$((skipped + 1))
+		echo "SKIP $name (${took} s): $(tail -n 1 "$log")"
+		;;
+	*)
+		echo "FAIL $name (${took} s): the end of $log:"
+		tail -n 40 "$log" | sed 's/^/    /'
+		;;
+	esac
+}
+
+# count_cases DIR: what Catch2 said in the logs of its tests
+count_cases() {
+	cat "$1"/tests/*.log 2>/dev/null | awk '
+	/^All tests passed \(/ { for (i = 2; i <= NF; i++) if ($i == "test") good += $(i - 1) }
+	/^test cases:/ { for (i = 2; i <= NF; i++) {
+		if ($i == "passed") good += $(i - 1)
+		if ($i == "failed") bad += $(i - 1) } }
+	END { printf "cases: %d passed, %d failed\n", good, bad }'
+}
+
+in_dir() {
+	make -C "build-ci/$1" -j"$jobs" V=0 "$2" && return
+	rc=$?
+	cat "build-ci/$1/test-suite.log" 2>/dev/null
+	return $rc
+}
+
+# checked DIR ARG...: build with these and run the tests
+checked() {
+	dir=$1
+	shift
+	configured "build-ci/$dir" --enable-Werror --prefix="$here/build-ci/root" "$@" &&
+		in_dir "$dir" all || return
+	rc=0
+	in_dir "$dir" check || rc=$?
+	count_cases "build-ci/$dir"
+	return $rc
+}
+
+clang='CC=clang-19 CXX=clang++-19'
+
+asan() {
+	ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
+	UBSAN_OPTIONS=print_stacktrace=1
+	export ASAN_OPTIONS UBSAN_OPTIONS
+	checked asan --enable-sanitize=address,undefined $clang
+}
+
+tsan() {
+	TSAN_OPTIONS="suppressions=$here/tests/tsan.supp history_size=4"
+	export TSAN_OPTIONS
+	checked tsan --enable-sanitize=thread $clang
+}
+
+# The gate sees a race where there is one, and none where the library orders.
+tsan_control() {
+	race=build-ci/tsan/control_race
+	clang-19 -g -O1 -fsanitize=thread -pthread -Iinclude scripts/control_race.c \
+		-Lbuild-ci/tsan/.libs -lurctx -Wl,-rpath,"$here/build-ci/tsan/.libs" \
+		-o $race || return
+	TSAN_OPTIONS="suppressions=$here/tests/tsan.supp exitcode=66"
+	export TSAN_OPTIONS
+	$race || return
+	rc=0
+	$race planted || rc=$?
+	echo "the planted race: exit status $rc, 66 is reported"
+	[ $rc = 66 ]
+}
+
+self_tests() {
+	for check in headers order style symbols; do
+		scripts/check-$check --self-test || return
+	done
+}
+
+installed() {
+	rm -rf build-ci/root
+	make -C build-ci/gcc V=0 install &&
+		scripts/check-install "$here/build-ci/root" || return
+	make -C build-ci/gcc V=0 uninstall || return
+	left=$(find build-ci/root ! -type d)
+	[ -z "$left" ] || { echo "uninstall leaves $left"; return 1; }
+}
+
+gate self-tests self_tests
+gate style scripts/check-style
+gate order scripts/check-order
+gate headers scripts/check-headers
+gate gcc checked gcc
+gate install installed
+gate no-uring checked no-uring --disable-uring --disable-tests
+gate mc in_dir gcc check-mc
+gate mutants in_dir gcc check-mutants
+gate ring-controls in_dir gcc check-controls
+gate clang-debug checked clang-debug --enable-debug $clang
+gate asan-ubsan asan
+gate tsan tsan
+gate tsan-control tsan_control
+gate distcheck in_dir gcc distcheck
+
+skips=
+[ $skipped = 0 ] || skips=", $skipped skipped"
+echo "$passed passed, $failed failed$skips"
+[ $failed = 0 ]
