@@ -46,7 +46,7 @@ count_cases() {
 }
 
 in_dir() {
-	make -C "build-ci/$1" -j"$jobs" V=0 "$2" && return
+	make_in "build-ci/$1" "$2" && return
 	rc=$?
 	cat "build-ci/$1/test-suite.log" 2>/dev/null
 	return $rc
@@ -102,9 +102,9 @@ self_tests() {
 
 installed() {
 	rm -rf build-ci/root
-	make -C build-ci/gcc V=0 install &&
+	make_in build-ci/gcc install &&
 		scripts/check-install "$here/build-ci/root" || return
-	make -C build-ci/gcc V=0 uninstall || return
+	make_in build-ci/gcc uninstall || return
 	left=$(find build-ci/root ! -type d)
 	[ -z "$left" ] || { echo "uninstall leaves $left"; return 1; }
 }

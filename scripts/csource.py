@@ -4,8 +4,6 @@ import re
 import sys
 from pathlib import Path
 
-sys.dont_write_bytecode = True
-
 
 def code_of(text):
     """The text with comments and the insides of strings blanked, line for line."""
