@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * config.h - the sizes of the library, all of them
+ *
+ * The model checker, torture and out-of-memory builds define URCTX_SMALL: the
+ * smallest sizes reach every slow path within a few operations.  These numbers
+ * are the only difference between what is checked and what is shipped.
+ */
+#ifndef URCTX_CONFIG_H
+#define URCTX_CONFIG_H
+
+#ifndef URCTX_SMALL
+
+#define CHUNK_BYTES	512	/* header and slots; a power of two, its alignment */
+#define CHUNK_SLOTS	56
+#define SLAB_OBJECTS	1024	/* contexts or chunks in the first slab; doubles */
+#define CARVE_OBJECTS	64	/* taken from a slab at a time */
+#define CACHE_CONTEXTS	512	/* free contexts that a thread keeps */
+#define CACHE_CHUNKS	64
+#define RETIRE_BATCH	64	/* contexts a thread retires before it wakes anyone */
+#define RETIRE_SHARDS	16
+#define WALK_BREATH	128	/* chunks read in one read-side section */
+#define HINTS		4	/* slots a thread remembers, by parent */
+
+#else
+
+#define CHUNK_BYTES	128
+#ifndef CHUNK_SLOTS
+#define CHUNK_SLOTS	2
+#endif
+#define SLAB_OBJECTS	2
+#define CARVE_OBJECTS	1
+#define CACHE_CONTEXTS	1
+#define CACHE_CHUNKS	1
+#define RETIRE_BATCH	1
+#define RETIRE_SHARDS	1
+#ifndef WALK_BREATH
+#define WALK_BREATH	2
+#endif
+#define HINTS		1
+
+#endif
+
+#define STOCK_SLABS	22	/* the last is SLAB_OBJECTS << 21: 2^31 objects */
+#define HOUSE_NAP	(5 * 1000 * 1000LL)	/* ns: a partial batch may wait so long */
+#define HOUSE_IDLE	(1000 * 1000 * 1000LL)	/* ns: then the housekeeper goes */
+
+#endif

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * order.h - the ledger of every ordered access
+ *
+ * A row: its name, its order, the rows it pairs with, the functions that use it,
+ * and what the pair is for ("such that").  The code says load(&p, ROW), so that
+ * this table is the code: -DURCTX_WEAKEN=<row number> makes one row relaxed (a
+ * fence: absent), -DURCTX_WEAKEN_SC=<row number> makes a seq_cst fence acq_rel.
+ * Each of them must be caught by a scenario of tests/mc, else the row goes.
+ *
+ *   derive (attach)                     cancel (walk)
+ *     slot = child    SLOT_PUBLISH        state = done     STATE_DONE
+ *     fence           ATTACH_SB           fence            WALK_SB
+ *     read state      STATE_READ          read slot        SLOT_READ
+ *   at least one sees the other's write: no child is lost (G3).
+ *
+ *   child leaves                        sibling leaves
+ *     slot = NULL     SLOT_CLEAR          slot = NULL      SLOT_CLEAR
+ *     fence           ZOMBIE_SB           fence            ZOMBIE_SB
+ *     read slots      SLOT_EMPTY          read slots       SLOT_EMPTY
+ *   at least one sees them all empty: no zombie is lost (G9).
+ *
+ *   wait                                cancel (mark)
+ *     watch |= WAIT                       state = done     STATE_DONE
+ *     fence           WAIT_SB             fence            WAKE_SB
+ *     read state (futex)                  read watch
+ *   either the waiter sees done or the canceller sees a waiter.
+ *
+ * Failed compare-and-swaps and everything named *_relaxed() order nothing.
+ */
+#ifndef URCTX_ORDER_H
+#define URCTX_ORDER_H
+
+/* clang-format off */
+#define URCTX_ORDERS(X)								\
+/*	name		order	pairs with	used in		such that */	\
+X(SLOT_PUBLISH,	acq_rel, "SLOT_READ",		"slot_try",			\
+	"who finds a child or a callback in a slot finds it whole")		\
+X(SLOT_READ,	acquire, "SLOT_PUBLISH",	"walk_read",			\
+	"who finds a child or a callback in a slot finds it whole")		\
+X(ATTACH_SB,	seq_cst, "WALK_SB",		"slot_published",		\
+	"the walk sees the child, or the child sees its parent done")		\
+X(WALK_SB,	seq_cst, "ATTACH_SB",		"walk_enter",			\
+	"the walk sees the child, or the child sees its parent done")		\
+X(STATE_DONE,	release, "STATE_READ MARK_READ", "word_end",			\
+	"who sees a context done sees its ancestor done, and the cause")	\
+X(STATE_READ,	acquire, "STATE_DONE",		"urctx_err urctx_cause slot_published walk_enter urctx_cancel_cause urctx_wait urctx_done_word", \
+	"who sees a context done sees its ancestor done, and the cause")	\
+X(HASCH_SET,	release, "MARK_READ",		"chunk_announce",		\
+	"who sees that there are children finds the chunk that holds them")	\
+X(MARK_READ,	acquire, "HASCH_SET STATE_DONE", "mark word_end",		\
+	"who sees that there are children finds the chunk that holds them")	\
+X(CHUNK_LINK,	release, "CHUNK_READ",		"chunk_link",			\
+	"a chunk is reset before it is found")					\
+X(CHUNK_READ,	acquire, "CHUNK_LINK",		"chunk_first chunk_next",	\
+	"a chunk is reset before it is found")					\
+X(OWNER_SET,	release, "OWNER_READ",		"chunk_announce",		\
+	"whoever uses a hint knows that its owner says it has children")	\
+X(OWNER_READ,	acquire, "OWNER_SET",		"slot_hinted",			\
+	"whoever uses a hint knows that its owner says it has children")	\
+X(CLEAN_SET,	release, "CLEAN_READ",		"walk_leave",			\
+	"a subtree that is said to be done is done")				\
+X(CLEAN_READ,	acquire, "CLEAN_SET",		"clean",			\
+	"a subtree that is said to be done is done")				\
+X(SLOT_CLEAR,	release, "SLOT_EMPTY",		"slot_clear",			\
+	"what a child has read is not reused before it has read it")		\
+X(SLOT_EMPTY,	acquire, "SLOT_CLEAR",		"zombie_empty",			\
+	"what a child has read is not reused before it has read it")		\
+X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB",		"child_left",			\
+	"of two children that leave together one sees both gone")		\
+X(LEAVE_SB,	seq_cst, "HOUSE_SB",		"slot_cleared",			\
+	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
+X(HOUSE_SB,	seq_cst, "LEAVE_SB",		"sys_membarrier",		\
+	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
+X(WATCH_ARM,	release, "WATCH_READ",		"put_interior",			\
+	"who helps a zombie knows all its chunks")				\
+X(WATCH_READ,	acquire, "WATCH_ARM",		"claim",			\
+	"who helps a zombie knows all its chunks")				\
+X(WATCH_DEAD,	release, "WATCH_TAKE",		"claim",			\
+	"whoever frees a context does so after it was unlinked")		\
+X(WATCH_TAKE,	acquire, "WATCH_DEAD",		"house_sort",			\
+	"whoever frees a context does so after it was unlinked")		\
+X(REF_DROP,	acq_rel, "REF_DROP REF_LAST",	"ref_drop",			\
+	"what others did with a context is over before it goes")		\
+X(REF_LAST,	acquire, "REF_DROP",		"ref_drop",			\
+	"what others did with a context is over before it goes")		\
+X(RETIRE_PUSH,	release, "RETIRE_TAKE",		"retire",			\
+	"a retired context is whole when it is taken")				\
+X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"house_take",			\
+	"a retired context is whole when it is taken")				\
+X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB",	"retire",			\
+	"the housekeeper sees the context, or is seen to sleep")		\
+X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest",			\
+	"the housekeeper sees the context, or is seen to sleep")		\
+X(STOCK_PUSH,	release, "STOCK_POP",		"stock_push",			\
+	"a magazine is whole when it is taken")					\
+X(STOCK_POP,	acquire, "STOCK_PUSH",		"stock_pop",			\
+	"a magazine is whole when it is taken")					\
+X(SLAB_PUBLISH,	release, "SLAB_READ",		"slab_make",			\
+	"a slab is there before it is carved")					\
+X(SLAB_READ,	acquire, "SLAB_PUBLISH",	"slab_at",			\
+	"a slab is there before it is carved")					\
+X(WAIT_SB,	seq_cst, "WAKE_SB",		"urctx_wait",			\
+	"the waiter sees done, or the canceller sees a waiter")			\
+X(WAKE_SB,	seq_cst, "WAIT_SB",		"word_ended",			\
+	"the waiter sees done, or the canceller sees a waiter")			\
+X(RUN_END,	release, "RUN_SEEN",		"run_callback",			\
+	"what a callback did is over when stop says so")			\
+X(RUN_SEEN,	acquire, "RUN_END",		"stop_once",			\
+	"what a callback did is over when stop says so")			\
+X(READERS_LINK,	release, "READERS_READ",	"readers_add",			\
+	"a block of readers is zeroed before it is found")			\
+X(READERS_READ,	acquire, "READERS_LINK",	"fork_register fork_unregister", \
+	"a block of readers is zeroed before it is found")
+
+enum {
+#define X(name, order, partner, where, why) URCTX_ROW_##name,
+	URCTX_ORDERS(X)
+#undef X
+	URCTX_ROWS
+};
+
+#ifndef URCTX_WEAKEN
+#define URCTX_WEAKEN	(-1)
+#endif
+#ifndef URCTX_WEAKEN_SC
+#define URCTX_WEAKEN_SC	(-1)
+#endif
+
+enum {
+	URCTX_ORDER_relaxed = __ATOMIC_RELAXED,
+	URCTX_ORDER_acquire = __ATOMIC_ACQUIRE,
+	URCTX_ORDER_release = __ATOMIC_RELEASE,
+	URCTX_ORDER_acq_rel = __ATOMIC_ACQ_REL,
+	URCTX_ORDER_seq_cst = __ATOMIC_SEQ_CST,
+#define X(name, order, partner, where, why)						\
+	ORDER_##name = URCTX_ROW_##name == URCTX_WEAKEN ? __ATOMIC_RELAXED :		\
+		       URCTX_ROW_##name == URCTX_WEAKEN_SC ? __ATOMIC_ACQ_REL :		\
+		       URCTX_ORDER_##order,
+	URCTX_ORDERS(X)
+#undef X
+};
+/* clang-format on */
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * rcu.h - read-side sections and grace periods: the only file that knows liburcu
+ *
+ * The flavour is bp: the application's threads need not register.  A section may
+ * be nested, also by a signal handler.  Grace periods are the housekeeper's alone
+ * (retire.c).
+ */
+#ifndef URCTX_RCU_H
+#define URCTX_RCU_H
+
+#if defined(URCTX_MC)
+
+#include "mc_lib.h"
+
+#define rcu_enter()		mc_rcu_read_lock()
+#define rcu_exit()		mc_rcu_read_unlock()
+#define rcu_wait_readers()	mc_synchronize_rcu()
+
+#elif defined(__SANITIZE_THREAD__) || defined(URCTX_TSAN)
+
+/*
+ * TSan sees neither liburcu's volatile accesses nor its fences.  What it has to
+ * know is that a section that has ended happens before the grace period's end.
+ */
+#include <urcu/urcu-bp.h>
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+extern char urctx_grace_period __attribute__((visibility("hidden")));
+
+#define rcu_enter()		urcu_bp_read_lock()
+#define rcu_exit()                                                             \
+	do {                                                                   \
+		__tsan_release(&urctx_grace_period);                           \
+		urcu_bp_read_unlock();                                         \
+	} while (0)
+#define rcu_wait_readers()                                                     \
+	do {                                                                   \
+		urcu_bp_synchronize_rcu();                                     \
+		__tsan_acquire(&urctx_grace_period);                           \
+	} while (0)
+
+#else
+
+#define _LGPL_SOURCE		/* its small read-side functions inline */
+#include <urcu/urcu-bp.h>
+
+#define rcu_enter()		urcu_bp_read_lock()
+#define rcu_exit()		urcu_bp_read_unlock()
+#define rcu_wait_readers()	urcu_bp_synchronize_rcu()
+
+#endif
+
+#ifndef URCTX_MC
+/* This thread's state as liburcu's registry has it, and: it left for good. */
+static inline void *rcu_reader(void)
+{
+	return URCU_TLS(urcu_bp_reader);
+}
+
+static inline void rcu_reader_gone(void *reader)
+{
+	CMM_STORE_SHARED(((struct urcu_bp_reader *)reader)->ctr, 0);
+}
+#endif
+
+#endif

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.c - the seam's body for Linux: errno is as it was after each of these
+ */
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "context.h"
+#include "sys.h"
+
+#define NSEC		1000000000LL
+#define THREAD_STACK	(128 << 10)
+
+bool sys_asymmetric;
+
+/* The result, or -errno. */
+static long call(long nr, long a, long b, long c, long d, long e, long f)
+{
+	int saved = errno;
+	long ret = syscall(nr, a, b, c, d, e, f);
+
+	if (ret < 0) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
+
+void *sys_pages(size_t size)
+{
+	int saved = errno;
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	errno = saved;
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void sys_pages_free(void *p, size_t size)
+{
+	int saved = errno;
+
+	munmap(p, size);
+	errno = saved;
+}
+
+int64_t sys_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC + ts.tv_nsec;
+}
+
+int sys_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)
+{
+	struct timespec ts, *until = NULL;
+
+	if (deadline != URCTX_NEVER) {
+		if (deadline < 0)
+			deadline = 0;
+		ts.tv_sec = deadline / NSEC;
+		ts.tv_nsec = deadline % NSEC;
+		until = &ts;
+	}
+	return (int)call(SYS_futex, (long)addr, FUTEX_WAIT_BITSET_PRIVATE, val,
+			 (long)until, 0, FUTEX_BITSET_MATCH_ANY);
+}
+
+void sys_futex_wake(const uint32_t *addr)
+{
+	call(SYS_futex, (long)addr, FUTEX_WAKE_PRIVATE, INT_MAX, 0, 0, 0);
+}
+
+void sys_membarrier_register(void)
+{
+	if (load_relaxed(&sys_asymmetric))
+		return;
+	if (!call(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0,
+		  0, 0, 0))
+		store_relaxed(&sys_asymmetric, true);
+}
+
+void sys_membarrier(void)
+{
+	/* refused: the other half is a real fence then, and so is this */
+	fence(HOUSE_SB);
+	call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
+}
+
+static void *thread_main(void *arg)
+{
+	void (*fn)(void);
+
+	__builtin_memcpy(&fn, &arg, sizeof(fn));
+	prctl(PR_SET_NAME, "urctx");
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	fn();
+	return NULL;
+}
+
+static int start(pthread_attr_t *attr, void *arg)
+{
+	sigset_t all, before;
+	pthread_t id;
+	int ret;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ret = pthread_create(&id, attr, thread_main, arg);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -ret;
+}
+
+int sys_thread_start(void (*fn)(void))
+{
+	int saved = errno, ret;
+	pthread_attr_t attr;
+	void *arg;
+
+	__builtin_memcpy(&arg, &fn, sizeof(arg));
+	ret = -pthread_attr_init(&attr);
+	if (ret)
+		return ret;
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attr, THREAD_STACK);
+	ret = start(&attr, arg);
+	if (ret == -EINVAL) {	/* thread-local data larger than that stack */
+		pthread_attr_destroy(&attr);
+		pthread_attr_init(&attr);
+		pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+		ret = start(&attr, arg);
+	}
+	pthread_attr_destroy(&attr);
+	errno = saved;
+	return ret;
+}
+
+static pthread_key_t exit_key;
+static int exit_error;
+
+static void exit_run(void *arg)
+{
+	void (*fn)(void);
+
+	__builtin_memcpy(&fn, &arg, sizeof(fn));
+	fn();
+}
+
+static void exit_key_make(void)
+{
+	exit_error = pthread_key_create(&exit_key, exit_run);
+}
+
+bool sys_thread_exits(void (*fn)(void))
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	int saved = errno;
+	void *arg;
+
+	__builtin_memcpy(&arg, &fn, sizeof(arg));
+	pthread_once(&once, exit_key_make);
+	if (!exit_error)
+		exit_error = pthread_setspecific(exit_key, arg);
+	errno = saved;
+	return !exit_error;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys.h - the one seam to the machine: memory, clocks, threads, system calls
+ *
+ * The model checker, fault injection and the test clock put their own behind
+ * these names.  Nothing here changes errno; failures are returned as -errno.
+ */
+#ifndef URCTX_SYS_H
+#define URCTX_SYS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef URCTX_MC
+
+#include "mc_lib.h"
+
+#define sys_pages(size)		 mc_alloc(size, 512)
+#define sys_pages_free(p, size)	 mc_free(p)
+#define sys_now()		 mc_now()
+#define sys_futex_wait(a, v, d)	 mc_futex_wait(a, v, d)
+#define sys_futex_wake(a)	 mc_futex_wake(a, 1 << 30)
+#define sys_asymmetric		 true
+#define sys_membarrier_register() ((void)0)
+#define sys_membarrier()	 mc_membarrier()
+#define sys_thread_start(fn)	 mc_thread_start(fn)
+#define sys_thread_exits(fn)	 ((void)(fn), true)
+#define sys_poison(p, n)	 mc_poison(p, n)
+#define sys_unpoison(p, n)	 mc_unpoison(p, n)
+
+#else
+
+/* Zeroed pages, aligned to a page; NULL when there are none. */
+void *sys_pages(size_t size);
+void sys_pages_free(void *p, size_t size);
+
+int64_t sys_now(void);			/* CLOCK_MONOTONIC, ns */
+
+/* 0 woken, -EAGAIN *@addr was not @val, -EINTR, -ETIMEDOUT at @deadline. */
+int sys_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
+void sys_futex_wake(const uint32_t *addr);	/* everybody */
+
+/*
+ * A full fence in every running thread of the process.  Not there (seccomp,
+ * gVisor): the other half of the pair must be a real fence too.
+ */
+extern bool sys_asymmetric __attribute__((visibility("hidden")));	/* it is there */
+void sys_membarrier_register(void);
+void sys_membarrier(void);
+
+/* A detached thread, all signals blocked, small stack, timer slack 1 ns. */
+int sys_thread_start(void (*fn)(void));
+/* @fn is to run when this thread exits; again if the library is used after it. */
+bool sys_thread_exits(void (*fn)(void));
+
+/*
+ * Free memory of a slab stays readable, so that late looks are harmless; tell
+ * the tools that a user's access to it is none.
+ */
+#if defined(__SANITIZE_ADDRESS__)
+#define URCTX_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define URCTX_ASAN 1
+#endif
+#endif
+
+#if defined(URCTX_ASAN)
+#include <sanitizer/asan_interface.h>
+#define sys_poison(p, n)	 ASAN_POISON_MEMORY_REGION(p, n)
+#define sys_unpoison(p, n)	 ASAN_UNPOISON_MEMORY_REGION(p, n)
+#elif defined(URCTX_DEBUG) && defined(HAVE_VALGRIND)
+#include <valgrind/memcheck.h>
+#define sys_poison(p, n)	 (void)VALGRIND_MAKE_MEM_NOACCESS(p, n)
+#define sys_unpoison(p, n)	 (void)VALGRIND_MAKE_MEM_UNDEFINED(p, n)
+#else
+#define sys_poison(p, n)	 ((void)0)
+#define sys_unpoison(p, n)	 ((void)0)
+#endif
+
+#endif
+
+#endif
