@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * thread.h - what a thread keeps for itself: free memory, hints, callbacks it runs
+ *
+ * A signal handler may call urctx_cancel() in the middle of anything here: a
+ * cancel touches `frame` and `queue` only.
+ */
+#ifndef URCTX_THREAD_H
+#define URCTX_THREAD_H
+
+#include "context.h"
+
+/* Free objects of one kind; `room` for so many more. */
+struct cache {
+	void *head;
+	uint32_t room;
+};
+
+/* A callback that this thread is inside of, innermost first. */
+struct frame {
+	struct frame *outer;
+	struct slot *slot;
+	const struct urctx *root;	/* whose cancel runs it */
+};
+
+struct thread {
+	struct cache contexts, chunks;
+	struct slot *hint[HINTS];	/* indexed by parent; valid by its chunk's owner */
+	uint32_t id;			/* 0: not registered yet */
+	uint32_t retired;
+	struct frame *frame;
+	struct urctx *queue;		/* roots whose callbacks wait for the outermost */
+};
+
+extern const struct thread thread_new __attribute__((visibility("hidden")));
+
+#ifdef URCTX_MC
+static inline struct thread *this_thread(void)
+{
+	return (struct thread *)mc_tls(sizeof(struct thread), &thread_new);
+}
+#else
+extern __thread struct thread urctx_thread
+	__attribute__((visibility("hidden")));
+
+static inline struct thread *this_thread(void)
+{
+	return &urctx_thread;
+}
+#endif
+
+/* First use by this thread: its exit gives the caches back. */
+void thread_register(struct thread *t);
+
+static inline struct slot **thread_hint(struct thread *t, const struct urctx *p)
+{
+	return &t->hint[((uintptr_t)p >> 6) % HINTS];
+}
+
+#endif
