@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef URCTX_FORK_H
+#define URCTX_FORK_H
+
+#ifdef URCTX_MC
+
+#define fork_register()		((void)0)
+#define fork_unregister()	((void)0)
+#define fork_hold()		((void)0)
+#define fork_release()		((void)0)
+
+#else
+
+/* This thread has readers' state in liburcu that a child of fork() must forget. */
+void fork_register(void);
+void fork_unregister(void);
+
+/* Around a grace period: fork() waits for it, though not for ever. */
+void fork_hold(void);
+void fork_release(void);
+
+#endif
+
+#endif

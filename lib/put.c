@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * put.c - the last reference: unlink a context, or leave that to its children
+ *
+ * A leaf empties its slot and is reused at once.  A context that has children
+ * stays as their link (a zombie) and goes with the last of them:
+ *
+ *   put(parent)                         put(child)
+ *     watch |= ARMED                      slot = NULL
+ *     ... sys_membarrier() ...            (compiler barrier)
+ *     any slot taken? leave it            watch & ARMED? any slot taken?
+ *
+ * The barrier is the housekeeper's, one for many zombies.  A child that sees
+ * ARMED does the rest at once; only the one that raced inside the window of a
+ * store buffer waits for the housekeeper (I15).
+ */
+#include "put.h"
+#include "rcu.h"
+#include "retire.h"
+#include "slab.h"
+#include "slot.h"
+
+/* Looks from where a slot was last found taken: a zombie's slots only get emptier. */
+static bool zombie_empty(struct urctx *p)
+{
+	struct chunk *first = chunk_first(p), *c;
+	uintptr_t from = load_relaxed(&first->scan);
+	struct slot *s = (struct slot *)from;
+
+	for (c = chunk_of(s); c; c = chunk_next(c), s = c ? &c->slot[0] : NULL)
+		for (; s != &c->slot[CHUNK_SLOTS]; s++)
+			if (load(&s->v, SLOT_EMPTY)) {
+				if ((uintptr_t)s != from)
+					cas_relaxed(&first->scan, &from,
+						    (uintptr_t)s);
+				return false;
+			}
+	return true;
+}
+
+bool claim(struct urctx *p, uint32_t *old)
+{
+	uint32_t w = load(&p->watch, WATCH_READ);
+
+	/* somebody rests there: he looks when he goes on */
+	if ((w & (ARMED | DEAD)) != ARMED || w >= PIN || !zombie_empty(p))
+		return false;
+	while ((w & (ARMED | DEAD)) == ARMED && w < PIN) {
+		*old = w;
+		if (cas(&p->watch, &w, (w & ~ARMED) | DEAD, WATCH_DEAD))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * @p is DEAD by us.  Returns the parent, whose slot it has left; which may be
+ * anything by the time it is looked at (I16).
+ */
+static struct urctx *unlink_dead(struct urctx *p, uint32_t old)
+{
+	struct urctx *up = p->parent;
+	struct slot *s = p->slot;
+
+	if (s)
+		slot_clear(s);
+	if (!(old & ONLIST))
+		retire(p);
+	return up;
+}
+
+void child_left(struct urctx *p)
+{
+	unsigned levels = 0;
+	uint32_t old;
+
+	rcu_enter();
+	while (p && (load_relaxed(&p->watch) & ARMED)) {
+		fence(ZOMBIE_SB);
+		if (!claim(p, &old))
+			break;
+		p = unlink_dead(p, old);
+		if (++levels % WALK_BREATH == 0) {
+			rcu_exit();
+			rcu_enter();
+		}
+	}
+	rcu_exit();
+}
+
+void zombie_unlink(struct urctx *p)
+{
+	struct urctx *up = unlink_dead(p, ONLIST);
+
+	if (up)
+		slot_left(up);
+}
+
+static bool put_empty(const struct urctx *n)
+{
+	const struct chunk *c;
+	unsigned i;
+
+	for (c = chunk_first(n); c; c = chunk_next(c))
+		for (i = 0; i < CHUNK_SLOTS; i++)
+			if (load(&c->slot[i].v, SLOT_EMPTY))
+				return false;
+	return true;
+}
+
+/* It has, or had, children. */
+static void put_interior(struct urctx *n)
+{
+	struct chunk *first = chunk_first(n);
+	uint32_t w = load_relaxed(&n->watch);
+
+	if (put_empty(n))
+		while (w < PIN)
+			if (cas(&n->watch, &w, w | DEAD, WATCH_DEAD)) {
+				n = unlink_dead(n, w);
+				if (n)
+					slot_left(n);
+				house_ensure();
+				return;
+			}
+	store_relaxed(&first->scan, (uintptr_t)&first->slot[0]);
+	fetch_or(&n->watch, ARMED | ONLIST, WATCH_ARM);
+	retire(n);
+	house_ensure();
+}
+
+/* True: that was the last one. */
+static inline bool ref_drop(struct urctx *n)
+{
+	uint32_t had = load(&n->ref, REF_LAST);
+
+	if (had != 1) {
+		/* who holds the only reference cannot be overtaken: no RMW (I17) */
+		had = fetch_sub(&n->ref, 1, REF_DROP);
+		if (had == 0)
+			urctx_die("the context was put more often than it was "
+				  "made and got: each holder puts once");
+		if (had != 1)
+			return false;
+	}
+	store_relaxed(&n->ref, 0);
+	return true;
+}
+
+void urctx_put(struct urctx *n)
+{
+	struct urctx *p;
+
+	touch(n);
+	if (!n || !ref_drop(n))
+		return;
+	if (__builtin_expect(load_relaxed(&n->state) & HASCH, 0)) {
+		put_interior(n);
+		return;
+	}
+	p = n->parent;
+	if (p) {
+		struct slot *s = n->slot;
+
+		slot_clear(s);
+		slot_left(p);
+		*thread_hint(this_thread(), p) = s;
+	}
+	context_free(this_thread(), n);
+}
+
+void urctx_end(struct urctx *ctx)
+{
+	urctx_cancel_cause(ctx, &urctx_canceled);
+	urctx_put(ctx);
+}

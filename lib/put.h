@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef URCTX_PUT_H
+#define URCTX_PUT_H
+
+#include "context.h"
+
+/*
+ * Behind slot_clear(): the context may be a zombie whose last slot that was.
+ * Only a look at its watch when it is not.
+ */
+void child_left(struct urctx *p);
+
+/*
+ * In a section, or on the housekeeper's list: make @p DEAD if it is a zombie with
+ * nothing left.  True: it is the caller's to unlink, and @old is what watch was.
+ */
+bool claim(struct urctx *p, uint32_t *old);
+
+/* @p was claimed by the housekeeper, who has it on his list already. */
+void zombie_unlink(struct urctx *p);
+
+static inline void slot_left(struct urctx *p)
+{
+	if (__builtin_expect(load_relaxed(&p->watch) & ARMED, 0))
+		child_left(p);
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot.c - find a slot when the hint is of no use
+ *
+ * A parent keeps a counter of its chunks and a credit in the first one.  Who has
+ * no chunk of his own with room, and finds no credit, looks at up to half of the
+ * chunks from where the last search ended, and takes the first with a quarter
+ * free; if there is none, n/4 + 1 new chunks may be made before the next search.
+ * A grant has seen n/2 chunks three quarters full, so that
+ *	chunks <= peak of live children / 17 + threads + 1 (I19),
+ * at no more than two chunks looked at for 14 slots taken, and none while growing.
+ *
+ * Two threads in one chunk share its lines: 27-100 ns instead of 16-18.  So a
+ * chunk carries the mark of the thread that uses it; a search clears another's
+ * mark and passes by the first time (the clock rule).
+ */
+#include "slab.h"
+#include "slot.h"
+
+#define ROOM	((CHUNK_SLOTS + 3) / 4)
+
+static unsigned chunk_room(const struct chunk *c)
+{
+	unsigned i, room = 0;
+
+	for (i = 0; i < CHUNK_SLOTS; i++)
+		room += !load_relaxed(&c->slot[i].v);
+	return room;
+}
+
+static struct slot *chunk_try(struct chunk *c, struct slot *s, uintptr_t v,
+			      uintptr_t live)
+{
+	unsigned i;
+
+	for (i = 0; i < CHUNK_SLOTS; i++, s = slot_after(s))
+		if (!load_relaxed(&s->v) && slot_try(s, v, live))
+			return s;
+	(void)c;
+	return NULL;
+}
+
+/* @p has children from now on, whether it is live or done (I6, I18). */
+static void chunk_announce(struct urctx *p, struct chunk *c)
+{
+	uintptr_t w = load_relaxed(&p->state);
+
+	while (!(w & HASCH))
+		if (cas(&p->state, &w, w | HASCH, HASCH_SET))
+			break;
+	if (load_relaxed(&c->owner) != p)
+		store(&c->owner, p, OWNER_SET);
+}
+
+/* Link @c to @p: as the first one, or behind it.  Returns the first one. */
+static struct chunk *chunk_link(struct urctx *p, struct chunk *c)
+{
+	struct chunk *first = chunk_first(p), *next;
+
+	store_relaxed(&c->next, (struct chunk *)NULL);
+	if (!first && cas_or_read(&p->chunks, &first, c, CHUNK_LINK, CHUNK_READ))
+		return c;
+	next = load_relaxed(&first->next);
+	do
+		store_relaxed(&c->next, next);
+	while (!cas(&first->next, &next, c, CHUNK_LINK));
+	return first;
+}
+
+/* The next chunk with a quarter free, within half of all. */
+static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first,
+			  uintptr_t v, uintptr_t live)
+{
+	uint32_t n = load_relaxed(&first->count), looks = (n + 1) / 2;
+	struct chunk *c = (struct chunk *)load_relaxed(&first->scan);
+	struct slot *s = NULL;
+
+	while (!s && looks--) {
+		uint32_t user;
+
+		if (!c)
+			c = first;
+		user = load_relaxed(&c->user);
+		if (user && user != t->id) {
+			store_relaxed(&c->user, 0);
+		} else if (chunk_room(c) >= ROOM) {
+			chunk_announce(p, c);
+			s = chunk_try(c, &c->slot[0], v, live);
+			if (s)
+				store_relaxed(&c->user, t->id);
+		}
+		c = chunk_next(c);
+	}
+	store_relaxed(&first->scan, (uintptr_t)c);
+	if (!s)
+		store_relaxed(&first->credit, (int32_t)(n / 4 + 1));
+	return s;
+}
+
+static struct slot *grow(struct thread *t, struct urctx *p, uintptr_t v,
+			 uintptr_t live)
+{
+	struct slot *s = NULL;
+	struct chunk *first;
+
+	while (!s) {		/* others may fill it before us */
+		struct chunk *c = chunk_alloc(t);
+
+		if (!c)
+			return NULL;
+		store_relaxed(&c->user, t->id);
+		first = chunk_link(p, c);
+		fetch_add_relaxed(&first->count, 1);
+		fetch_sub_relaxed(&first->credit, 1);
+		chunk_announce(p, c);
+		s = chunk_try(c, &c->slot[0], v, live);
+	}
+	return s;
+}
+
+struct slot *slot_take_slow(struct thread *t, struct urctx *p, uintptr_t v,
+			    uintptr_t live)
+{
+	struct slot **hint = thread_hint(t, p), *s = NULL;
+	struct chunk *mine = chunk_of(*hint), *first = chunk_first(p);
+
+	if (!t->id)
+		thread_register(t);
+	if (slot_hinted(*hint, p) && chunk_room(mine) >= ROOM)
+		s = chunk_try(mine, *hint, v, live);
+	if (!s && first && load_relaxed(&first->credit) <= 0)
+		s = sweep(t, p, first, v, live);
+	if (!s)
+		s = grow(t, p, v, live);
+	if (s)
+		*hint = slot_after(s);
+	return s;
+}

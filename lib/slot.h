@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * slot.h - a context's list of slots: take one, give it up, read them all
+ */
+#ifndef URCTX_SLOT_H
+#define URCTX_SLOT_H
+
+#include "thread.h"
+
+/* What a user's struct urctx_callback holds. */
+struct call {
+	void (*fn)(struct urctx_callback *cb);
+	struct slot *slot;
+	struct urctx *ctx;
+};
+
+_Static_assert(sizeof(struct call) <= sizeof(struct urctx_callback), "");
+
+struct slot *slot_take_slow(struct thread *t, struct urctx *p, uintptr_t v,
+			    uintptr_t live);
+
+/*
+ * Put @v into @s if it is empty.  Its owner is told where it lives first (I2);
+ * @live is what a child's state says, 0: the address of its slot.
+ */
+static inline bool slot_try(struct slot *s, uintptr_t v, uintptr_t live)
+{
+	uintptr_t empty = 0;
+
+	if ((v & TAG_BITS) == TAG_CHILD) {
+		struct urctx *n = (struct urctx *)v;
+
+		store_relaxed(&n->state, live ? live : (uintptr_t)s);
+		n->slot = s;
+	} else {
+		((struct call *)(v & ~TAG_BITS))->slot = s;
+	}
+	return cas(&s->v, &empty, v, SLOT_PUBLISH);
+}
+
+/* The slot behind @s, round the chunk: the next to try. */
+static inline struct slot *slot_after(struct slot *s)
+{
+	struct chunk *c = chunk_of(s);
+
+	return ++s == &c->slot[CHUNK_SLOTS] ? &c->slot[0] : s;
+}
+
+static inline bool slot_hinted(const struct slot *s, const struct urctx *p)
+{
+	return load(&chunk_of(s)->owner, OWNER_READ) == p;
+}
+
+/*
+ * A slot of @p for @v; the caller holds a reference to @p.  NULL: out of memory.
+ * The thread's hint is right nearly always (I18).
+ */
+static inline struct slot *slot_take(struct thread *t, struct urctx *p,
+				     uintptr_t v, uintptr_t live)
+{
+	struct slot **hint = thread_hint(t, p), *s = *hint;
+
+	if (__builtin_expect(slot_hinted(s, p) && slot_try(s, v, live), 1)) {
+		*hint = slot_after(s);
+		return s;
+	}
+	return slot_take_slow(t, p, v, live);
+}
+
+/*
+ * Behind slot_take(): the walk sees the slot, or this sees @p done (I8).  The
+ * state word of @p.
+ */
+static inline uintptr_t slot_published(struct urctx *p)
+{
+	fence_after_rmw(ATTACH_SB);
+	return load(&p->state, STATE_READ);
+}
+
+/*
+ * Give @s up.  Whoever does then looks at the owner's watch: only the compiler
+ * keeps the two in order here, sys_membarrier() does the rest (I15).
+ */
+static inline void slot_cleared(void)
+{
+	compiler_barrier();
+	if (__builtin_expect(!sys_asymmetric, 0))
+		fence(LEAVE_SB);
+}
+
+static inline void slot_clear(struct slot *s)
+{
+	store(&s->v, (uintptr_t)0, SLOT_CLEAR);
+	slot_cleared();
+}
+
+#endif

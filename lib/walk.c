@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.c - mark a subtree done
+ *
+ * Claim: when walk_marks() returns, every context whose derivation from the
+ * root or from one of its descendants has returned is done, though others
+ * derive, put and cancel meanwhile.
+ *
+ * Each context is entered after it is known done and a fence has been passed, so
+ * that a child which is not seen sees it (I8).  A child is changed by a cas on
+ * the address of the slot in which it was found (I4); the same step tells
+ * whether there is anything below it.  A child that somebody else has ended is
+ * entered all the same: he may not be through (I7).  What is finished is said so
+ * on the way out, so that k cancellers of one tree walk it at most k times.
+ *
+ * There is no recursion and no memory: a context knows its parent and its slot,
+ * and both are frozen while the section lasts (I6, I10).
+ */
+#include "put.h"
+#include "walk.h"
+#include "word.h"
+
+#define AHEAD	16		/* slots: children are prefetched that early */
+
+void walk_lock(struct walk *w)
+{
+	if (!w->locked)
+		rcu_enter();
+	w->locked = true;
+}
+
+void walk_finish(struct walk *w)
+{
+	if (w->locked)
+		rcu_exit();
+	w->locked = false;
+}
+
+bool pin(struct urctx *x)
+{
+	uint32_t w = load_relaxed(&x->watch);
+
+	while (!(w & DEAD))
+		if (cas_relaxed(&x->watch, &w, w + PIN))
+			return true;
+	return false;
+}
+
+/* In a section: a zombie that lost its last child meanwhile is ours to unlink. */
+void unpin(struct urctx *x)
+{
+	uint32_t w = fetch_sub_relaxed(&x->watch, PIN) - PIN;
+
+	if (w < PIN && (w & ARMED))
+		child_left(x);
+}
+
+void walk_enter(struct walk *w, struct urctx *x)
+{
+	fence(WALK_SB);
+	w->at = x;
+	w->word = inherit(load(&x->state, STATE_READ));
+	walk_chunk(w, chunk_first(x));
+}
+
+void walk_start(struct walk *w, struct urctx *root, bool calls)
+{
+	w->root = root;
+	w->breath = WALK_BREATH;
+	w->locked = false;
+	w->calls = calls;
+	w->saw = false;
+	walk_enter(w, root);
+}
+
+/* Out of a context, up to its parent; false: that was the root. */
+bool walk_leave(struct walk *w)
+{
+	struct chunk *first = chunk_first(w->at);
+	struct urctx *up = w->at->parent;
+	struct slot *s = w->at->slot;
+
+	if (!w->calls)
+		store(&first->flags_clean, 1, CLEAN_SET);
+	if (w->calls || !w->saw)
+		store(&first->calls_clean, 1, CLEAN_SET);
+	if (w->at == w->root)
+		return false;
+	w->at = up;
+	w->word = inherit(load(&up->state, STATE_READ));
+	w->chunk = chunk_of(s);
+	w->s = s + 1;
+	w->end = &w->chunk->slot[CHUNK_SLOTS];
+	return true;
+}
+
+/* A grace period need not wait for all of a long walk. */
+void walk_breathe(struct walk *w)
+{
+	if (!pin(w->at))
+		return;
+	rcu_exit();
+	rcu_enter();
+	unpin(w->at);
+	w->breath = WALK_BREATH;
+}
+
+/*
+ * Change the child @k, found in @s, to w->word.  True: it is to be entered.
+ * Outside of a section nothing but a leaf is touched, which is safe under the
+ * reference to the root.
+ */
+static inline bool mark(struct walk *w, struct urctx *k, struct slot *s)
+{
+	uintptr_t e = load(&k->state, MARK_READ);
+
+	for (;;) {
+		if ((e & HASCH) && !w->locked) {
+			walk_lock(w);
+			if (walk_read(s) != (uintptr_t)k)
+				return false;
+			e = load(&k->state, MARK_READ);
+			continue;
+		}
+		if (e & DONE)
+			break;
+		if ((e & ~STATE_BITS) != (uintptr_t)s)
+			return false;
+		if (cas_or_read(&k->state, &e, w->word | (e & HASCH), STATE_DONE,
+				MARK_READ)) {
+			word_ended(k);
+			return e & HASCH;
+		}
+	}
+	if (!(e & HASCH) || k->slot != s)
+		return false;
+	if (!clean(k, false))
+		return true;
+	if (!clean(k, true))
+		w->saw = true;
+	return false;
+}
+
+static inline void prefetch_child(const struct walk *w, const struct slot *s)
+{
+	if (s + AHEAD < w->end)
+		__builtin_prefetch((void *)load_relaxed(&s[AHEAD].v), 1);
+}
+
+/* Marks children up to one that is to be entered; NULL: there are no more. */
+static struct urctx *mark_slots(struct walk *w)
+{
+	do {
+		for (; w->s != w->end; w->s++) {
+			uintptr_t v = walk_read(w->s);
+
+			prefetch_child(w, w->s);
+			if (!v)
+				continue;
+			if ((v & TAG_BITS) != TAG_CHILD)
+				w->saw = true;
+			else if (mark(w, (struct urctx *)v, w->s))
+				return (struct urctx *)v;
+		}
+	} while (walk_next_chunk(w));
+	return NULL;
+}
+
+void walk_marks(struct walk *w)
+{
+	do {
+		struct urctx *k;
+
+		while ((k = mark_slots(w)))
+			walk_enter(w, k);
+	} while (walk_leave(w));
+	walk_finish(w);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * walk.h - a place in a tree that is being walked, depth first, without memory
+ */
+#ifndef URCTX_WALK_H
+#define URCTX_WALK_H
+
+#include "rcu.h"
+#include "slot.h"
+
+struct walk {
+	struct urctx *root;
+	struct urctx *at;	/* the context whose slots are read */
+	struct chunk *chunk;
+	struct slot *s, *end;	/* next slot to read, and the chunk's end */
+	uintptr_t word;		/* what a child of `at` is to become (I9) */
+	unsigned breath;	/* chunks left in this section */
+	bool locked;		/* in a read-side section */
+	bool calls;		/* the second walk, for callbacks */
+	bool saw;		/* a callback, or a subtree that may have some */
+};
+
+void walk_start(struct walk *w, struct urctx *root, bool calls);
+void walk_enter(struct walk *w, struct urctx *x);
+bool walk_leave(struct walk *w);
+void walk_lock(struct walk *w);
+void walk_finish(struct walk *w);
+
+/* Rest here, without a section, and be sure to find @x as it was (I11). */
+bool pin(struct urctx *x);
+void unpin(struct urctx *x);
+
+/* First pass: the root is done; when it returns everything below is. */
+void walk_marks(struct walk *w);
+
+/* Is all below @x done (and, @calls, every callback called)?  (I12) */
+static inline bool clean(const struct urctx *x, bool calls)
+{
+	const struct chunk *first = chunk_first(x);
+
+	return load(&first->flags_clean, CLEAN_READ) &&
+	       (!calls || load(&first->calls_clean, CLEAN_READ));
+}
+
+static inline uintptr_t walk_read(const struct slot *s)
+{
+	return load(&s->v, SLOT_READ);
+}
+
+static inline void walk_chunk(struct walk *w, struct chunk *c)
+{
+	w->chunk = c;
+	w->s = &c->slot[0];
+	w->end = &c->slot[CHUNK_SLOTS];
+}
+
+/* A grace period need not wait for all of a long walk. */
+void walk_breathe(struct walk *w);
+
+/* The next chunk of this context, or false. */
+static inline bool walk_next_chunk(struct walk *w)
+{
+	struct chunk *c = chunk_next(w->chunk);
+
+	if (w->breath)
+		w->breath--;
+	else if (w->locked)
+		walk_breathe(w);
+	if (!c)
+		return false;
+	walk_chunk(w, c);
+	return true;
+}
+
+#endif
