@@ -93,13 +93,14 @@
  *  - Structures that you embed start zeroed, and are the library's from the
  *    call that takes them until its description says otherwise.  So are, at
  *    all times, names that end in an underscore.
- *  - Async-signal-safe, on a thread that has called the library before:
- *    urctx_done(), and urctx_cancel() of contexts whose callbacks (those below
- *    them too) are.  Nothing else.  Threads need no registration.
+ *  - Async-signal-safe: urctx_done(); and, on a thread that has derived or
+ *    armed before, urctx_cancel() where all callbacks it may run are.  Nothing
+ *    else.  Threads need no registration.
  *  - fork(): the child may use, cancel and put what it inherited and derive
  *    anew; nothing of that reaches the parent process.  A callback that another
  *    thread was running at the fork counts as running in the child for ever:
- *    urctx_stop() of it does not return there, urctx_try_stop() does.
+ *    urctx_stop() of it does not return there, urctx_try_stop() does.  fork()
+ *    waits for a grace period of the housekeeper, 100 ms at most.
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
  *    of its peak: its cancel and its last put scan them.  What is put serves
@@ -232,8 +233,7 @@ static inline void urctx_end_scoped_(struct urctx **p)
  * @parent: a context the caller has a reference to; NULL makes a root
  * @child: where the new context goes, with one reference, the caller's
  *
- * Made for a context per request, or per operation.  The parent may be put
- * before the child.
+ * Made for a context per request or operation.  The parent may be put first.
  *
  * Beware: 0 does not say that the child is live: under a parent that is done it
  * is born done, with the parent's err and cause (G3).  On failure @child is
@@ -272,7 +272,7 @@ bool urctx_cancel(struct urctx *ctx);
  * stopped: that work has yet to look, and to return.
  *
  * Context: any thread, inside callbacks too; lock-free apart from the callbacks
- * it runs; async-signal-safe if they are, on a thread that has called before.
+ * it runs; async-signal-safe if they are, on a thread that has derived before.
  * Return: true iff this call ended @ctx.
  */
 bool urctx_cancel_cause(struct urctx *ctx, const struct urctx_cause *cause);
@@ -303,7 +303,7 @@ bool urctx_cancel_cause(struct urctx *ctx, const struct urctx_cause *cause);
  * @err: an errno, either sign
  *
  * Context: any thread; lock-free.
- * Return: a cause with code -|@err|; it lives as long as the process.
+ * Return: a cause with code -|@err|, or -EIO if @err is no errno; static.
  */
 const struct urctx_cause *urctx_cause_errno(int err);
 
