@@ -70,13 +70,14 @@ asan() {
 	ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
 	UBSAN_OPTIONS=print_stacktrace=1
 	export ASAN_OPTIONS UBSAN_OPTIONS
-	checked asan --enable-sanitize=address,undefined $clang
+	checked asan --disable-bench --enable-sanitize=address,undefined \
+		$clang
 }
 
 tsan() {
 	TSAN_OPTIONS="suppressions=$here/tests/tsan.supp history_size=4"
 	export TSAN_OPTIONS
-	checked tsan --enable-sanitize=thread $clang
+	checked tsan --disable-bench --enable-sanitize=thread $clang
 }
 
 # The gate sees a race where there is one, and none where the library orders.
