@@ -13,6 +13,7 @@
 
 #define CHUNK_BYTES	512	/* header and slots; a power of two, its alignment */
 #define CHUNK_SLOTS	56
+#define SLOT_STEP	8	/* slots a cache line: the unit of chunk.used */
 #define SLAB_OBJECTS	1024	/* contexts or chunks in the first slab; doubles */
 #define CARVE_OBJECTS	64	/* taken from a slab at a time */
 #define CACHE_CONTEXTS	512	/* free contexts that a thread keeps */
@@ -28,6 +29,7 @@
 #ifndef CHUNK_SLOTS
 #define CHUNK_SLOTS	2
 #endif
+#define SLOT_STEP	1
 #define SLAB_OBJECTS	2
 #define CARVE_OBJECTS	1
 #define CACHE_CONTEXTS	1

@@ -33,7 +33,9 @@
  *		filled.  Of a context found in a slot a walker touches only state, and
  *		watch after winning, until it has seen HASCH; then parent, slot and
  *		chunks are frozen for the rest of the section.
- * I7 descent.	A walker enters k found in s iff its own cas replaced a word with HASCH,
+ * 		chunk.used is raised before a slot behind it is filled: who misses the one
+ *		misses the other, and the child sees its parent done (I8).
+I7 descent.	A walker enters k found in s iff its own cas replaced a word with HASCH,
  *		or k is done with HASCH, k->slot == s, and k is not clean.  Never skip a
  *		child merely because it is done.
  * I8 fences.	Attach: slot cas, fence, parent's state.  Walk: parent known done,
@@ -113,7 +115,10 @@ struct urctx {				/* a cache line */
 	struct urctx *parent;
 	struct slot *slot;		/* of the parent; NULL: a root */
 	struct chunk *chunks;
-	int64_t deadline;
+	union {
+		int64_t deadline;
+		struct urctx *link;	/* after the last put: on the housekeeper's list */
+	};
 	const struct urctx_cause *deadline_cause;
 	void *value;			/* free: the next free one */
 } __attribute__((aligned(64)));
@@ -125,17 +130,16 @@ struct urctx {				/* a cache line */
 struct chunk {
 	struct urctx *owner;
 	struct chunk *next;		/* free: the next free one */
+	uint32_t used;			/* slots from here on were never filled */
+	uint32_t user;			/* thread whose hint points here */
 
 	/* the rest is used in the first chunk of a context only */
-	struct urctx *link;		/* on the housekeeper's list */
 	struct urctx *queue;		/* next root whose callbacks `queuer` has to run */
 	struct thread *queuer;
 	uintptr_t scan;			/* chunk to sweep next; zombie: first slot to look at */
 	uint32_t count;			/* chunks */
 	int32_t credit;			/* chunks that may be made before the next sweep */
 	uint8_t flags_clean, calls_clean;
-
-	uint32_t user;			/* thread whose hint points here; every chunk */
 
 	struct slot slot[CHUNK_SLOTS] __attribute__((aligned(64)));
 } __attribute__((aligned(CHUNK_BYTES)));
@@ -149,6 +153,12 @@ extern struct slot no_slot __attribute__((visibility("hidden")));
 static inline struct chunk *chunk_of(const struct slot *s)
 {
 	return (struct chunk *)((uintptr_t)s & ~(uintptr_t)(CHUNK_BYTES - 1));
+}
+
+/* Behind the last slot of @c that was ever filled. */
+static inline struct slot *chunk_end(struct chunk *c)
+{
+	return &c->slot[load_relaxed(&c->used)];
 }
 
 static inline struct chunk *chunk_first(const struct urctx *n)

@@ -28,7 +28,7 @@ static bool zombie_empty(struct urctx *p)
 	struct slot *s = (struct slot *)from;
 
 	for (c = chunk_of(s); c; c = chunk_next(c), s = c ? &c->slot[0] : NULL)
-		for (; s != &c->slot[CHUNK_SLOTS]; s++)
+		for (; s != chunk_end(c); s++)
 			if (load(&s->v, SLOT_EMPTY)) {
 				if ((uintptr_t)s != from)
 					cas_relaxed(&first->scan, &from,
@@ -98,12 +98,12 @@ void zombie_unlink(struct urctx *p)
 
 static bool put_empty(const struct urctx *n)
 {
-	const struct chunk *c;
-	unsigned i;
+	struct chunk *c;
+	struct slot *s;
 
 	for (c = chunk_first(n); c; c = chunk_next(c))
-		for (i = 0; i < CHUNK_SLOTS; i++)
-			if (load(&c->slot[i].v, SLOT_EMPTY))
+		for (s = &c->slot[0]; s != chunk_end(c); s++)
+			if (load(&s->v, SLOT_EMPTY))
 				return false;
 	return true;
 }

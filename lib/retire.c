@@ -40,13 +40,12 @@ static void house_wake(uint32_t from)
 void retire(struct urctx *n)
 {
 	struct thread *t = this_thread();
-	struct chunk *first = chunk_first(n);
 	struct urctx **list = &shard[t->id % RETIRE_SHARDS].head;
 	struct urctx *head = load_relaxed(list);
 	uint32_t now;
 
 	do
-		first->link = head;
+		n->link = head;
 	while (!cas(list, &head, n, RETIRE_PUSH));
 	fence_after_rmw(HOUSE_PUSH_SB);
 	now = load_relaxed(&house);
@@ -65,10 +64,10 @@ static struct urctx *house_take(void)
 			continue;
 		n = xchg(&shard[i].head, NULL, RETIRE_TAKE);
 		while (n) {
-			struct chunk *first = chunk_first(n);
-			struct urctx *next = first->link;
+			struct urctx *next = n->link;
 
-			first->link = all;
+			__builtin_prefetch(chunk_first(n), 1);
+			n->link = all;
 			all = n;
 			n = next;
 		}
@@ -86,7 +85,7 @@ static struct urctx *house_sort(struct urctx *list)
 	for (; list; list = next) {
 		uint32_t w = load(&list->watch, WATCH_TAKE), old = 0;
 
-		next = chunk_first(list)->link;
+		next = list->link;
 		if (w & ONLIST)
 			w = fetch_and(&list->watch, ~ONLIST, WATCH_TAKE);
 		if (!(w & DEAD)) {
@@ -95,7 +94,7 @@ static struct urctx *house_sort(struct urctx *list)
 				continue;
 			zombie_unlink(list);
 		}
-		chunk_first(list)->link = dead;
+		list->link = dead;
 		dead = list;
 		if (++nr % WALK_BREATH == 0) {
 			rcu_exit();
@@ -110,13 +109,13 @@ static struct urctx *house_sort(struct urctx *list)
 static void chunk_reset(struct chunk *c)
 {
 	store_relaxed(&c->owner, (struct urctx *)NULL);
-	c->link = NULL;
 	c->queue = NULL;
 	store_relaxed(&c->queuer, (struct thread *)NULL);
 	store_relaxed(&c->scan, (uintptr_t)0);
 	store_relaxed(&c->count, 0);
 	store_relaxed(&c->credit, 0);
 	store_relaxed(&c->user, 0);
+	store_relaxed(&c->used, 0);
 	store_relaxed(&c->flags_clean, 0);
 	store_relaxed(&c->calls_clean, 0);
 }
@@ -145,10 +144,8 @@ static void house_free(struct urctx *n)
 	uint32_t nr = 0;
 
 	for (; n; n = next) {
-		struct chunk *first = chunk_first(n);
-
-		next = first->link;
-		give_chunks(first);
+		next = n->link;
+		give_chunks(chunk_first(n));
 		n->value = list;
 		sys_poison((char *)n + POISON_FROM, POISON_BYTES);
 		list = n;

@@ -21,9 +21,9 @@
 
 static unsigned chunk_room(const struct chunk *c)
 {
-	unsigned i, room = 0;
+	unsigned used = load_relaxed(&c->used), room = CHUNK_SLOTS - used, i;
 
-	for (i = 0; i < CHUNK_SLOTS; i++)
+	for (i = 0; i < used; i++)
 		room += !load_relaxed(&c->slot[i].v);
 	return room;
 }
@@ -33,10 +33,13 @@ static struct slot *chunk_try(struct chunk *c, struct slot *s, uintptr_t v,
 {
 	unsigned i;
 
-	for (i = 0; i < CHUNK_SLOTS; i++, s = slot_after(s))
-		if (!load_relaxed(&s->v) && slot_try(s, v, live))
+	for (i = 0; i < CHUNK_SLOTS; i++, s = slot_after(s)) {
+		if (load_relaxed(&s->v))
+			continue;
+		chunk_raise(c, s);
+		if (slot_try(s, v, live))
 			return s;
-	(void)c;
+	}
 	return NULL;
 }
 
@@ -97,25 +100,29 @@ static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first
 	return s;
 }
 
+/*
+ * A new chunk, with @v in it.  The slot is filled before anybody can find the
+ * chunk; a canceller that misses it was before HASCH, and is seen.
+ */
 static struct slot *grow(struct thread *t, struct urctx *p, uintptr_t v,
 			 uintptr_t live)
 {
-	struct slot *s = NULL;
-	struct chunk *first;
+	struct chunk *c = chunk_alloc(t), *first;
 
-	while (!s) {		/* others may fill it before us */
-		struct chunk *c = chunk_alloc(t);
-
-		if (!c)
-			return NULL;
-		store_relaxed(&c->user, t->id);
-		first = chunk_link(p, c);
+	if (!c)
+		return NULL;
+	slot_tell(&c->slot[0], v, live);
+	store_relaxed(&c->slot[0].v, v);
+	store_relaxed(&c->used, SLOT_STEP);
+	store_relaxed(&c->user, t->id);
+	store_relaxed(&c->count, 1);
+	first = chunk_link(p, c);
+	if (first != c) {
 		fetch_add_relaxed(&first->count, 1);
 		fetch_sub_relaxed(&first->credit, 1);
-		chunk_announce(p, c);
-		s = chunk_try(c, &c->slot[0], v, live);
 	}
-	return s;
+	chunk_announce(p, c);
+	return &c->slot[0];
 }
 
 struct slot *slot_take_slow(struct thread *t, struct urctx *p, uintptr_t v,

@@ -20,13 +20,11 @@ struct slot *slot_take_slow(struct thread *t, struct urctx *p, uintptr_t v,
 			    uintptr_t live);
 
 /*
- * Put @v into @s if it is empty.  Its owner is told where it lives first (I2);
- * @live is what a child's state says, 0: the address of its slot.
+ * What is going to be in @s is told where it lives (I2); @live is what a child's
+ * state says, 0: the address of its slot.
  */
-static inline bool slot_try(struct slot *s, uintptr_t v, uintptr_t live)
+static inline void slot_tell(struct slot *s, uintptr_t v, uintptr_t live)
 {
-	uintptr_t empty = 0;
-
 	if ((v & TAG_BITS) == TAG_CHILD) {
 		struct urctx *n = (struct urctx *)v;
 
@@ -35,6 +33,14 @@ static inline bool slot_try(struct slot *s, uintptr_t v, uintptr_t live)
 	} else {
 		((struct call *)(v & ~TAG_BITS))->slot = s;
 	}
+}
+
+/* Put @v into @s if it is empty. */
+static inline bool slot_try(struct slot *s, uintptr_t v, uintptr_t live)
+{
+	uintptr_t empty = 0;
+
+	slot_tell(s, v, live);
 	return cas(&s->v, &empty, v, SLOT_PUBLISH);
 }
 
@@ -44,6 +50,17 @@ static inline struct slot *slot_after(struct slot *s)
 	struct chunk *c = chunk_of(s);
 
 	return ++s == &c->slot[CHUNK_SLOTS] ? &c->slot[0] : s;
+}
+
+/* Raise chunk.used so that walkers look at @s, before it is filled. */
+static inline void chunk_raise(struct chunk *c, const struct slot *s)
+{
+	uint32_t used = load_relaxed(&c->used);
+	uint32_t want = (uint32_t)(s - c->slot) / SLOT_STEP * SLOT_STEP + SLOT_STEP;
+
+	while (__builtin_expect(used < want, 0))
+		if (cas_relaxed(&c->used, &used, want))
+			break;
 }
 
 static inline bool slot_hinted(const struct slot *s, const struct urctx *p)
@@ -60,9 +77,12 @@ static inline struct slot *slot_take(struct thread *t, struct urctx *p,
 {
 	struct slot **hint = thread_hint(t, p), *s = *hint;
 
-	if (__builtin_expect(slot_hinted(s, p) && slot_try(s, v, live), 1)) {
-		*hint = slot_after(s);
-		return s;
+	if (__builtin_expect(slot_hinted(s, p), 1)) {
+		chunk_raise(chunk_of(s), s);
+		if (__builtin_expect(slot_try(s, v, live), 1)) {
+			*hint = slot_after(s);
+			return s;
+		}
 	}
 	return slot_take_slow(t, p, v, live);
 }

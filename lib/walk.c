@@ -90,7 +90,7 @@ bool walk_leave(struct walk *w)
 	w->word = inherit(load(&up->state, STATE_READ));
 	w->chunk = chunk_of(s);
 	w->s = s + 1;
-	w->end = &w->chunk->slot[CHUNK_SLOTS];
+	w->end = chunk_end(w->chunk);
 	return true;
 }
 

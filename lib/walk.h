@@ -51,7 +51,7 @@ static inline void walk_chunk(struct walk *w, struct chunk *c)
 {
 	w->chunk = c;
 	w->s = &c->slot[0];
-	w->end = &c->slot[CHUNK_SLOTS];
+	w->end = chunk_end(c);
 }
 
 /* A grace period need not wait for all of a long walk. */
