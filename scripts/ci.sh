@@ -67,7 +67,7 @@ checked() {
 clang='CC=clang-19 CXX=clang++-19'
 
 asan() {
-	ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
+	ASAN_OPTIONS=detect_stack_use_after_return=1:detect_leaks=$leaks
 	UBSAN_OPTIONS=print_stacktrace=1
 	export ASAN_OPTIONS UBSAN_OPTIONS
 	checked asan --disable-bench --enable-sanitize=address,undefined \
@@ -80,19 +80,52 @@ tsan() {
 	checked tsan --disable-bench --enable-sanitize=thread $clang
 }
 
-# The gate sees a race where there is one, and none where the library orders.
+# control NAME BUILD COMPILER...: tests/control_NAME.c, linked to that build
+control() {
+	source=$1 with=$2
+	shift 2
+	"$@" -g -O1 -pthread -Iinclude "tests/control_$source.c" \
+		-L"build-ci/$with/.libs" -lurctx -Wl,-rpath,"$here/build-ci/$with/.libs" \
+		-o "build-ci/$with/control_$source"
+}
+
+# reported COMMAND...: it ends with 66, a sanitizer's or valgrind's report, when
+# told to do wrong, and with 0 otherwise
+reported() {
+	"$@" || return
+	wrong=0
+	"$@" wrong || wrong=$?
+	echo "wrong on purpose: exit status $wrong, 66 is reported"
+	[ $wrong = 66 ]
+}
+
 tsan_control() {
-	race=build-ci/tsan/control_race
-	clang-19 -g -O1 -fsanitize=thread -pthread -Iinclude scripts/control_race.c \
-		-Lbuild-ci/tsan/.libs -lurctx -Wl,-rpath,"$here/build-ci/tsan/.libs" \
-		-o $race || return
 	TSAN_OPTIONS="suppressions=$here/tests/tsan.supp exitcode=66"
 	export TSAN_OPTIONS
-	$race || return
-	rc=0
-	$race planted || rc=$?
-	echo "the planted race: exit status $rc, 66 is reported"
-	[ $rc = 66 ]
+	control race tsan clang-19 -fsanitize=thread && reported build-ci/tsan/control_race
+}
+
+asan_control() {
+	ASAN_OPTIONS=detect_leaks=0:exitcode=66
+	export ASAN_OPTIONS
+	control use asan clang-19 -fsanitize=address,undefined &&
+		reported build-ci/asan/control_use
+}
+
+valgrind_control() {
+	configured build-ci/debug --enable-debug --disable-tests --disable-uring &&
+		make_in build-ci/debug liburctx.la &&
+		control use debug gcc &&
+		reported valgrind -q --error-exitcode=66 build-ci/debug/control_use
+}
+
+# LeakSanitizer stops its process with ptrace
+leaks() {
+	echo 'int main(void) { return 0; }' >build-ci/leaks.c
+	clang-19 -fsanitize=address build-ci/leaks.c -o build-ci/leaks || return
+	ASAN_OPTIONS=detect_leaks=1 build-ci/leaks && return
+	echo 'ptrace is forbidden here: asan-ubsan does not look for leaks'
+	return 77
 }
 
 self_tests() {
@@ -121,7 +154,12 @@ gate mc in_dir gcc check-mc
 gate mutants in_dir gcc check-mutants
 gate ring-controls in_dir gcc check-controls
 gate clang-debug checked clang-debug --enable-debug $clang
+gate valgrind-control valgrind_control
+leaks=1
+gate leaks leaks
+[ $rc = 0 ] || leaks=0
 gate asan-ubsan asan
+gate asan-control asan_control
 gate tsan tsan
 gate tsan-control tsan_control
 gate distcheck in_dir gcc distcheck
