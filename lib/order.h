@@ -111,7 +111,11 @@ X(RUN_SEEN,	acquire, "RUN_END",		"stop_once",			\
 X(READERS_LINK,	release, "READERS_READ",	"readers_add",			\
 	"a block of readers is zeroed before it is found")			\
 X(READERS_READ,	acquire, "READERS_LINK",	"fork_register fork_unregister", \
-	"a block of readers is zeroed before it is found")
+	"a block of readers is zeroed before it is found")			\
+X(RING_PUSH,	release, "RING_TAKE",		"wake_push",			\
+	"a link that ended is whole when its ring's owner takes it")		\
+X(RING_TAKE,	acquire, "RING_PUSH",		"wake_take",			\
+	"a link that ended is whole when its ring's owner takes it")
 
 enum {
 #define X(name, order, partner, where, why) URCTX_ROW_##name,

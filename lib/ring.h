@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring.h - an io_uring and the contexts of its ops, as its owner keeps them
+ *
+ * All of it belongs to one thread, the owner, but for `wake` and the statistics.
+ *
+ *   urctx_ring -- slot[] -> op   by the user_data of a CQE
+ *       |
+ *       +-- link[] -> link       by context: one for each that has ops here
+ *                      |  `-- callback of the context: pushes the link on `wake`
+ *                      +-- ops -> op <-> op, newest first
+ *
+ *   an op is		on the list		in the heap
+ *   OP_LIVE		its link's, or none	with its deadline, if it has one
+ *   OP_TOLD		ring.abort		maybe: not looked at
+ *   OP_ASKED		ring.asked		no; `when` to ask again
+ *   OP_RETRY		none			when to ask again
+ *   OP_PARKED		none			no; told, and the kernel is not asked
+ *
+ * R1 end.	An op leaves by its own last CQE only (G10); then its slot gets another
+ *		generation, and the op is not touched any more.
+ * R2 level.	A told op is on abort, asked or in the heap until it leaves (G11).
+ * R3 link.	A link is in the table until its last op leaves or it was taken from
+ *		the wake list.  It holds a reference to its context.  It is freed when
+ *		both it has no ops and its callback can not run any more: stopped, or
+ *		taken from the list.  So its fn may push it whenever it likes.
+ * R4 told.	The ops of a link that was taken are told without being touched: their
+ *		state says OP_LIVE, their link says told.
+ * R5 room.	Tables are grown in bind, for the worst case: nothing later allocates.
+ * R6 calls.	When foreign code is called (complete, foreign, the last put of a
+ *		context) everything is as a new call from outside may find it.
+ */
+#ifndef URCTX_RING_PRIVATE_H
+#define URCTX_RING_PRIVATE_H
+
+#include <urctx/ring.h>
+
+#include <errno.h>
+#include <poll.h>
+
+#include "heap.h"
+#include "ring_list.h"
+#include "ring_rules.h"
+#include "ring_wake.h"
+
+#define likely(x)	__builtin_expect(!!(x), 1)
+#define unlikely(x)	__builtin_expect(!!(x), 0)
+
+#define MSEC		INT64_C(1000000)
+#define ASK_AGAIN	(50 * MSEC)	/* no answer and no CQE: ask again */
+#define ASK_FIRST	(1 * MSEC)	/* refused twice; doubles up to ASK_AGAIN */
+#define ASK_BATCH	1024U		/* cancels a turn */
+#define ASK_LEAST	16U		/* even if the CQ seems full */
+#define STUCK_TRIES	8U
+
+enum op_state { OP_FREE, OP_LIVE, OP_TOLD, OP_ASKED, OP_RETRY, OP_PARKED };
+
+#define OP_UNISSUED	(1U << 8)	/* beside URCTX_OP_*: it ends as -ECANCELED */
+#define OP_TIMED	(1U << 9)	/* the kernel has its deadline, too */
+
+struct ring_op {			/* the library's view of struct urctx_op */
+	void (*complete)(struct urctx_op *op);
+	const struct urctx_cause *cause;
+	int res;
+	unsigned cqe_flags;
+
+	struct urctx_ring *ring;	/* NULL: not in flight */
+	struct ring_link *link;		/* NULL: no context */
+	struct ring_node node;
+	int64_t when;			/* deadline; once told, when to ask again */
+	uint32_t slot;
+	uint32_t place;			/* in the heap */
+	uint32_t seq;			/* of binding */
+	uint16_t flags;
+	uint8_t state;
+	uint8_t tries;
+	struct __kernel_timespec ts;	/* OP_TIMED; with SQPOLL read at any time */
+} __attribute__((may_alias));
+
+_Static_assert(sizeof(struct ring_op) == sizeof(struct urctx_op), "");
+_Static_assert(sizeof(struct urctx_op) == 96, "");
+
+struct ring_link {
+	struct wake_node wake;
+	struct urctx_callback cb;
+	struct urctx_ring *ring;
+	struct urctx *ctx;
+	const struct urctx_cause *cause;	/* set when it is told */
+	struct ring_node ops;
+	uint32_t nr;			/* ops that have not left */
+	bool told;			/* taken from the wake list, out of the table */
+	struct ring_link *free;
+};
+
+struct ring_slot {
+	struct ring_op *op;		/* NULL: free */
+	uint32_t gen;
+	uint32_t free;			/* index + 1 of the next free one */
+};
+
+/* What each slot has room for elsewhere (R5); grown together. */
+struct ring_room {
+	size_t bytes;
+	struct ring_slot *slot;
+	struct heap_entry *heap;
+	struct ring_link *link;		/* slots of them beside those of older rooms */
+	struct ring_link **table;	/* 2 * slots */
+	struct ring_room *older;
+};
+
+struct urctx_ring {
+	struct io_uring *ring;
+	uintptr_t owner;
+	struct ring_slot *slot;
+	uint32_t slot_free;		/* index + 1 */
+	uint32_t slots;			/* a power of two, or 0 */
+	uint32_t seq;
+	uint32_t calls;			/* complete(), foreign() under way */
+
+	struct ring_link **table;	/* open addressing, by context */
+	uint32_t table_mask;
+	uint32_t links;			/* in the table */
+	struct ring_link *link_free;
+	uint32_t leaving;		/* without ops, and fn is about to push them */
+
+	uint8_t armed;			/* enum arm */
+	uint32_t wake_gen;		/* of the poll that wakes us */
+	bool closing;
+	bool drain;			/* URCTX_RING_DRAIN */
+	bool deaf;			/* the kernel lets nobody wake us */
+	uint32_t asked_nr;
+
+	struct heap heap;
+	struct ring_node abort;		/* to be cancelled, newest first */
+	struct ring_node asked;		/* by `when` */
+	int64_t now;			/* of the last turn that looked */
+	int64_t looked;			/* the same; 0: there was nothing to wait for */
+
+	void (*foreign)(void *arg, const struct io_uring_cqe *cqe);
+	void *arg;
+	uint64_t completed;		/* calls of complete() */
+	const struct urctx *draining;
+	struct ring_room *room;
+	struct urctx_ring_stats stats;	/* written by the owner, read by anybody */
+
+	struct wake wake __attribute__((aligned(64)));
+};
+
+enum arm { ARM_NO, ARM_WANTED, ARM_DONE };
+
+/*
+ * user_data: tag 16, generation 23, slot 22, kind 3.  Cancels and timers bear
+ * the slot and generation of their op.
+ */
+enum kind { KIND_OP, KIND_CANCEL, KIND_TIMER, KIND_WAKE, KIND_NOP, KIND_UNWAKE };
+
+#define UD_SLOT_BITS	22
+#define UD_GEN_BITS	23
+#define UD_SLOT_MASK	((1U << UD_SLOT_BITS) - 1)
+#define UD_GEN_MASK	((1U << UD_GEN_BITS) - 1)
+#define SLOTS_MAX	(1U << UD_SLOT_BITS)
+
+static inline uint64_t ud_make(uint32_t slot, uint32_t gen, enum kind kind)
+{
+	return URCTX_UDATA_TAG | (uint64_t)gen << (UD_SLOT_BITS + 3) |
+	       (uint64_t)slot << 3 | kind;
+}
+
+static inline uint64_t op_ud(const struct urctx_ring *r, const struct ring_op *op,
+			     enum kind kind)
+{
+	if (!URCTX_RULE_11)
+		return ud_make(0, 0, kind);
+	return ud_make(op->slot, r->slot[op->slot].gen, kind);
+}
+
+/* The op in flight that @ud speaks of, or NULL. */
+static inline struct ring_op *op_by_ud(const struct urctx_ring *r, uint64_t ud)
+{
+	uint32_t slot = (uint32_t)(ud >> 3) & UD_SLOT_MASK;
+	uint32_t gen = (uint32_t)(ud >> (UD_SLOT_BITS + 3)) & UD_GEN_MASK;
+
+	if (slot >= r->slots || (URCTX_RULE_11 && r->slot[slot].gen != gen))
+		return NULL;
+	return r->slot[slot].op;
+}
+
+static inline uint64_t wake_ud(const struct urctx_ring *r)
+{
+	return ud_make(0, r->wake_gen & UD_GEN_MASK, KIND_WAKE);
+}
+
+static inline struct ring_op *op_of(struct ring_node *n)
+{
+	return container_of(n, struct ring_op, node);
+}
+
+static inline bool ring_mine(const struct urctx_ring *r)
+{
+	return likely(r->owner == ring_thread());
+}
+
+/* A call on another thread than the owner's: nothing of @r may be touched. */
+int ring_not_mine(const char *func) __attribute__((cold));
+
+#define stat_add(r, name, v)                                                   \
+	store_relaxed(&(r)->stats.name, load_relaxed(&(r)->stats.name) + (v))
+#define stat_sub(r, name, v)                                                   \
+	store_relaxed(&(r)->stats.name, load_relaxed(&(r)->stats.name) - (v))
+#define stat_max(r, name, v)                                                   \
+	do {                                                                   \
+		if ((uint64_t)(v) > load_relaxed(&(r)->stats.name))            \
+			store_relaxed(&(r)->stats.name, (uint64_t)(v));        \
+	} while (0)
+
+/* ring_room.c */
+int ring_grow(struct urctx_ring *r, uint32_t slots);
+void ring_room_free(struct urctx_ring *r);
+
+/* ring_link.c */
+struct ring_link *link_find(const struct urctx_ring *r, const struct urctx *ctx);
+int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out);
+void link_insert(struct urctx_ring *r, struct ring_link *link);
+void link_remove(struct urctx_ring *r, const struct ring_link *link);
+void link_drop(struct urctx_ring *r, struct ring_link *link);
+void link_free(struct urctx_ring *r, struct ring_link *link);
+
+/* ring_sqe.c */
+struct io_uring_sqe *ring_sqe_take(struct urctx_ring *r);
+bool ring_sqe_room(struct urctx_ring *r, unsigned nr, unsigned open);
+bool ring_chain_open(const struct urctx_ring *r);
+int ring_submit(struct urctx_ring *r);
+void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud);
+
+/* ring_timer.c */
+int ring_timer_room(struct urctx_ring *r, const struct io_uring_sqe *sqe,
+		    int64_t deadline);
+void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
+		    struct ring_op *op);
+void ring_timer_check(struct urctx_ring *r, struct ring_op *op);
+
+/* ring_dispatch.c */
+bool ring_deliver(struct urctx_ring *r, const struct io_uring_cqe *cqe);
+
+/* ring_abort.c */
+void ring_tell(struct urctx_ring *r, struct ring_op *op,
+	       const struct urctx_cause *cause);
+bool op_told(const struct ring_op *op);
+void op_told_by_link(struct urctx_ring *r, struct ring_op *op);
+void ring_count_try(struct urctx_ring *r, struct ring_op *op);
+void ring_answer(struct urctx_ring *r, struct ring_op *op, int res);
+bool ring_ask(struct urctx_ring *r);
+
+/* ring_runs.c */
+#define RUNS 24
+struct runs {
+	struct ring_node last;		/* grows at either end while it can */
+	struct ring_node run[RUNS];
+};
+
+void runs_init(struct runs *runs);
+void runs_add(struct runs *runs, struct ring_node *list);
+void runs_add_op(struct runs *runs, struct ring_op *op);
+void runs_end(struct runs *runs, struct ring_node *into);
+
+/* ring_turn.c */
+int64_t ring_turn(struct urctx_ring *r);
+
+/* ring_wait.c */
+int ring_wait(struct urctx_ring *r, int64_t deadline);
+
+#endif

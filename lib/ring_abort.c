@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_abort.c - ask the kernel to let go of an op, until it does
+ *
+ * One ASYNC_CANCEL for each op, by its user_data.  Success is silent, failure is
+ * answered; neither says anything about the op, which is asked for again until
+ * its own CQE is here.
+ */
+#include "ring.h"
+
+bool op_told(const struct ring_op *op)
+{
+	return op->state != OP_LIVE || (op->link && op->link->told);
+}
+
+/* The ops of a link that has been told are not touched until they must be. */
+void op_told_by_link(struct urctx_ring *r, struct ring_op *op)
+{
+	if (op->cause || !op->link || !op->link->told)
+		return;
+	op->cause = op->link->cause;
+	stat_add(r, told, 1);
+}
+
+void ring_tell(struct urctx_ring *r, struct ring_op *op,
+	       const struct urctx_cause *cause)
+{
+	if (op_told(op))
+		return;
+	op->cause = cause;
+	op->state = OP_TOLD;
+	stat_add(r, told, 1);
+	list_del(&op->node);
+	list_add_tail(&r->abort, &op->node);
+}
+
+/* Ask again on the next turn, or when @op->when has come. */
+static void ask_next(struct urctx_ring *r, struct ring_op *op)
+{
+	list_del(&op->node);
+	list_add_tail(&r->abort, &op->node);
+	op->state = OP_TOLD;
+	r->asked_nr--;
+}
+
+static void ask_later(struct urctx_ring *r, struct ring_op *op)
+{
+	unsigned shift = op->tries < 9 ? op->tries - 2U : 7U;
+	int64_t delay = ASK_FIRST << shift;
+
+	op->when = urctx_now() + (delay < ASK_AGAIN ? delay : ASK_AGAIN);
+	list_del_init(&op->node);
+	op->state = OP_RETRY;
+	r->asked_nr--;
+	heap_add(&r->heap, op->when, &op->place);
+}
+
+void ring_count_try(struct urctx_ring *r, struct ring_op *op)
+{
+	if (op->tries == UINT8_MAX)
+		return;
+	if (++op->tries == STUCK_TRIES)
+		stat_add(r, stuck, 1);
+}
+
+/* A cancel was answered.  @op is in flight, whatever @res says. */
+void ring_answer(struct urctx_ring *r, struct ring_op *op, int res)
+{
+	if (op->state != OP_ASKED || res >= 0)
+		return;
+	if ((!URCTX_RULE_5 && res == -EALREADY) ||
+	    (!URCTX_RULE_6 && res == -ENOENT)) {
+		op->state = OP_PARKED;
+		list_del_init(&op->node);
+		return;
+	}
+	ring_count_try(r, op);
+	if (op->tries < 2)
+		ask_next(r, op);
+	else
+		ask_later(r, op);
+}
+
+static void cancel_sqe(const struct urctx_ring *r, struct io_uring_sqe *sqe,
+		       const struct ring_op *op)
+{
+	uint64_t ud = op_ud(r, op, KIND_OP);
+
+	if (!URCTX_RULE_13)
+		io_uring_prep_cancel64(sqe, ud, IORING_ASYNC_CANCEL_ANY |
+				       IORING_ASYNC_CANCEL_ALL);
+	else if (!URCTX_RULE_15)
+		io_uring_prep_cancel_fd(sqe, (int)op->ts.tv_sec, 0);
+	else
+		io_uring_prep_cancel64(sqe, ud, 0);
+	if (URCTX_RULE_19 && !r->drain)
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = op_ud(r, op, KIND_CANCEL);
+}
+
+/* @op leaves the abort list; asked for, or only told. */
+static bool ask(struct urctx_ring *r, struct ring_op *op)
+{
+	struct io_uring_sqe *sqe;
+
+	op_told_by_link(r, op);
+	op->state = OP_TOLD;
+	if (op->place)
+		heap_del(&r->heap, &op->place);
+	if (op->flags & URCTX_OP_NO_ABORT) {
+		list_del_init(&op->node);
+		op->state = OP_PARKED;
+		return true;
+	}
+	if (!io_uring_sq_space_left(r->ring) && !ring_sqe_room(r, 1, 0)) {
+		if (!URCTX_RULE_47) {
+			list_del_init(&op->node);
+			op->state = OP_PARKED;
+		}
+		return false;
+	}
+	sqe = io_uring_get_sqe(r->ring);
+	cancel_sqe(r, sqe, op);
+	list_del(&op->node);
+	list_add_tail(&r->asked, &op->node);
+	op->state = OP_ASKED;
+	op->when = r->now + ASK_AGAIN;
+	r->asked_nr++;
+	stat_add(r, cancels, 1);
+	if (op->tries)
+		stat_add(r, retries, 1);
+	return true;
+}
+
+/*
+ * How many more CQEs the ring takes: those that were asked for are there
+ * already, or come when the owner waits.
+ */
+static unsigned budget(const struct urctx_ring *r)
+{
+	unsigned ready = io_uring_cq_ready(r->ring), all = r->ring->cq.ring_entries;
+	unsigned used = ready > r->asked_nr ? ready : r->asked_nr;
+
+	if (used + ASK_LEAST > all)
+		return ASK_LEAST;
+	return all - used < ASK_BATCH ? all - used : ASK_BATCH;
+}
+
+/* False: there is more to ask. */
+bool ring_ask(struct urctx_ring *r)
+{
+	unsigned left;
+
+	if (list_empty(&r->abort))
+		return true;
+	if (ring_chain_open(r))
+		return false;
+	for (left = budget(r); left && !list_empty(&r->abort); left--) {
+		struct ring_node *n = URCTX_RULE_14 ? r->abort.next :
+						      r->abort.prev;
+
+		__builtin_prefetch(n->next->next);
+		if (!ask(r, op_of(n)))
+			return false;
+	}
+	return list_empty(&r->abort);
+}
+
+void urctx_op_cancel(struct urctx_op *user_op, const struct urctx_cause *cause)
+{
+	struct ring_op *op = (struct ring_op *)user_op;
+
+	if (!op || !op->ring)
+		return;
+	if (!ring_mine(op->ring)) {
+		(void)ring_not_mine(__func__);
+		return;
+	}
+	ring_tell(op->ring, op, cause ? cause : &urctx_canceled);
+}
+
+/* One that has been told to end keeps to that. */
+void urctx_op_deadline(struct urctx_op *user_op, int64_t deadline)
+{
+	struct ring_op *op = (struct ring_op *)user_op;
+
+	if (!op || !op->ring)
+		return;
+	if (!ring_mine(op->ring)) {
+		(void)ring_not_mine(__func__);
+		return;
+	}
+	if (op_told(op))
+		return;
+	op->when = deadline;
+	if (deadline == URCTX_NEVER)
+		heap_del(&op->ring->heap, &op->place);
+	else if (op->place)
+		heap_move(&op->ring->heap, deadline, &op->place);
+	else
+		heap_add(&op->ring->heap, deadline, &op->place);
+}

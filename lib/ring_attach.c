@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* ring_attach.c - which rings can be driven, and how a ring begins */
+#include "ring.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define BIT(n)	(1U << (n))
+
+/*
+ * Setup flags under which SQEs and CQEs look as liburing's inline functions
+ * believe: those up to NO_SQARRAY, but for IOPOLL, where nothing that is not
+ * polled I/O runs, neither cancel nor poll.  Above are mixed sizes and more.
+ */
+#define SETUP_KNOWN	((BIT(17) - 1) & ~IORING_SETUP_IOPOLL)
+
+/* A CQ that loses nothing, SQEs copied when submitted, waits with a timeout. */
+#define FEATURES	(IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |      \
+			 IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG)
+
+#define OPS_LEAST	64U
+
+static const struct urctx_ring_params no_params;
+
+static int check(const struct io_uring *ring, const struct urctx_ring_params *p)
+{
+	if (!ring || p->flags & ~URCTX_RING_DRAIN || p->ops > SLOTS_MAX)
+		return -EINVAL;
+	for (unsigned i = 0; i < 4; i++)
+		if (p->reserved[i])
+			return -EINVAL;
+	if (URCTX_RULE_55 && ring->flags & ~SETUP_KNOWN)
+		return -EOPNOTSUPP;
+	if (~ring->features & FEATURES)
+		return -EOPNOTSUPP;
+	return 0;
+}
+
+static uint32_t power_of_two(uint32_t n)
+{
+	uint32_t p = OPS_LEAST;
+
+	while (p < n)
+		p *= 2;
+	return p;
+}
+
+int urctx_ring_attach(struct io_uring *ring,
+		      const struct urctx_ring_params *params,
+		      struct urctx_ring **out)
+{
+	const struct urctx_ring_params *p = params ? params : &no_params;
+	struct urctx_ring *r;
+	int ret = out ? check(ring, p) : -EINVAL;
+
+	if (ret)
+		return ret;
+	r = sys_pages(sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	ret = ring_grow(r, power_of_two(p->ops));
+	if (ret)
+		goto no_room;
+	ret = wake_open(&r->wake);
+	if (ret)
+		goto no_wake;
+	r->ring = ring;
+	r->owner = ring_thread();
+	r->foreign = p->foreign;
+	r->arg = p->arg;
+	r->drain = p->flags & URCTX_RING_DRAIN ||
+		   !(ring->features & IORING_FEAT_CQE_SKIP);
+	r->now = urctx_now();
+	list_init(&r->abort);
+	list_init(&r->asked);
+	*out = r;
+	return 0;
+
+no_wake:
+	ring_room_free(r);
+no_room:
+	sys_pages_free(r, sizeof(*r));
+	return ret;
+}
+
+int ring_not_mine(const char *func)
+{
+#ifdef URCTX_DEBUG
+	fprintf(stderr, "urctx: %s: a ring is used on the thread that has "
+			"attached it, and on no other\n", func);
+	abort();
+#endif
+	(void)func;
+	return -EPERM;
+}
+
+/* Each word is whole; together they are of no one moment. */
+void urctx_ring_stats(const struct urctx_ring *r, struct urctx_ring_stats *stats,
+		      size_t size)
+{
+	struct urctx_ring_stats now;
+
+	if (!r || !stats)
+		return;
+	now.in_flight = load_relaxed(&r->stats.in_flight);
+	now.stuck = load_relaxed(&r->stats.stuck);
+	now.told = load_relaxed(&r->stats.told);
+	now.cancels = load_relaxed(&r->stats.cancels);
+	now.retries = load_relaxed(&r->stats.retries);
+	now.stale = load_relaxed(&r->stats.stale);
+	now.late_max = load_relaxed(&r->stats.late_max);
+	now.late_sum = load_relaxed(&r->stats.late_sum);
+	now.turn_gap_max = load_relaxed(&r->stats.turn_gap_max);
+	memset(stats, 0, size);
+	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
+}
+
+/*
+ * A struct urctx_callback is the core's whole; a ring's list of them has no room
+ * in it.
+ */
+int urctx_ring_after(struct urctx_ring *r, struct urctx *ctx,
+		     struct urctx_callback *cb,
+		     void (*fn)(struct urctx_callback *cb))
+{
+	(void)ctx;
+	if (!r || !cb || !fn)
+		return -EINVAL;
+	return -EOPNOTSUPP;
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_bind.c - from here on an op ends when its context does
+ *
+ * Look, publish, look again: a context that ends while its op is bound is seen
+ * by urctx_after() at the latest, in link_make().
+ */
+#include "ring.h"
+
+#include <string.h>
+
+#define FLAGS (URCTX_OP_LINK_TIMEOUT | URCTX_OP_NO_ABORT)
+
+static int check(const struct urctx_ring *r, const struct ring_op *op,
+		 unsigned flags)
+{
+	if (unlikely(!op || !op->complete || flags & ~FLAGS))
+		return -EINVAL;
+	if (unlikely(op->ring))
+		return -EBUSY;
+	if (unlikely(r->closing))
+		return -ESHUTDOWN;
+	return 0;
+}
+
+static void op_begin(struct urctx_ring *r, struct ring_op *op, unsigned flags)
+{
+	uint32_t slot = r->slot_free - 1;
+
+	r->slot_free = r->slot[slot].free;
+	r->slot[slot].op = op;
+	op->cause = NULL;
+	op->ring = r;
+	op->link = NULL;
+	op->slot = slot;
+	op->place = 0;
+	op->seq = r->seq++;
+	op->flags = (uint16_t)flags;
+	op->state = OP_LIVE;
+	op->tries = 0;
+	stat_add(r, in_flight, 1);
+}
+
+/* It never starts: its SQE fails, and so does what is linked behind it. */
+static int bind_ended(struct urctx_ring *r, struct io_uring_sqe *sqe,
+		      struct ring_op *op, const struct urctx_cause *cause)
+{
+	op_begin(r, op, OP_UNISSUED);
+	op->state = OP_PARKED;
+	op->cause = cause;
+	list_init(&op->node);
+	stat_add(r, told, 1);
+	sqe_fail(r, sqe, op_ud(r, op, KIND_OP));
+	return 0;
+}
+
+static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
+		       struct urctx *ctx, struct ring_op *op, int64_t deadline,
+		       unsigned flags)
+{
+	struct ring_link *link = NULL;
+	int ret = check(r, op, flags);
+
+	if (unlikely(ret))
+		return ret;
+	if (unlikely(!r->slot_free)) {
+		ret = ring_grow(r, r->slots * 2);
+		if (ret)
+			return ret;
+	}
+	if (URCTX_RULE_40 && unlikely(urctx_done(ctx)))
+		return bind_ended(r, sqe, op, urctx_cause(ctx));
+	if (unlikely(deadline <= r->now))
+		return bind_ended(r, sqe, op, &urctx_deadline_exceeded);
+	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT)) {
+		ret = ring_timer_room(r, sqe, deadline);
+		if (ret > 0)
+			return bind_ended(r, sqe, op, &urctx_deadline_exceeded);
+		if (ret)
+			return ret;
+	}
+	if (ctx) {
+		link = link_find(r, ctx);
+		if (!link) {
+			ret = link_make(r, ctx, &link);
+			if (unlikely(ret))
+				return ret;
+		}
+	}
+
+	/* Nothing fails from here on. */
+	op_begin(r, op, flags);
+	op->link = link;
+	if (link) {
+		link->nr++;
+		list_add(&link->ops, &op->node);
+	} else {
+		list_init(&op->node);
+	}
+	op->when = deadline;
+	if (deadline != URCTX_NEVER)
+		heap_add(&r->heap, deadline, &op->place);
+	if (!URCTX_RULE_15)
+		op->ts.tv_sec = sqe->fd;
+	if (!URCTX_RULE_57)
+		sqe->flags = 0;
+	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT))
+		ring_timer_add(r, sqe, op);
+	sqe->user_data = op_ud(r, op, KIND_OP);
+	return 0;
+}
+
+static inline int bind_or_fail(struct urctx_ring *r, struct io_uring_sqe *sqe,
+			       struct urctx *ctx, struct urctx_op *op,
+			       int64_t deadline, unsigned flags,
+			       const char *func)
+{
+	int ret;
+
+	if (unlikely(!r || !sqe))
+		return -EINVAL;
+	if (!ring_mine(r))
+		return ring_not_mine(func);
+	ret = bind_op(r, sqe, ctx, (struct ring_op *)op, deadline, flags);
+	if (unlikely(ret))
+		sqe_fail(r, sqe, ud_make(0, 0, KIND_NOP));
+	return ret;
+}
+
+int urctx_ring_bind(struct urctx_ring *r, struct io_uring_sqe *sqe,
+		    struct urctx *ctx, struct urctx_op *op)
+{
+	return bind_or_fail(r, sqe, ctx, op, URCTX_NEVER, 0, __func__);
+}
+
+int urctx_ring_bind_flags(struct urctx_ring *r, struct io_uring_sqe *sqe,
+			  struct urctx *ctx, struct urctx_op *op,
+			  int64_t deadline, unsigned flags)
+{
+	return bind_or_fail(r, sqe, ctx, op, deadline, flags, __func__);
+}

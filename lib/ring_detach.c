@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_detach.c - wait for ops, and take leave of a ring
+ *
+ * The memory of an op is the kernel's until its CQE, whatever was cancelled or
+ * closed.  So nothing here gives up an op: what is left is counted.
+ */
+#include "context.h"
+#include "ring.h"
+
+static bool below(const struct urctx *ctx, const struct urctx *from)
+{
+	while (ctx && ctx != from)
+		ctx = ctx->parent;
+	return ctx;
+}
+
+static bool concerns(const struct ring_op *op, const struct urctx *ctx)
+{
+	return op && (!ctx || (op->link && below(op->link->ctx, ctx)));
+}
+
+/* The first slot from @slot on with an op of @ctx; r->slots: none. */
+static uint32_t next_of(const struct urctx_ring *r, const struct urctx *ctx,
+			uint32_t slot)
+{
+	while (slot < r->slots && !concerns(r->slot[slot].op, ctx))
+		slot++;
+	return slot;
+}
+
+static int count(const struct urctx_ring *r, const struct urctx *ctx)
+{
+	uint32_t slot = 0;
+	int nr = 0;
+
+	while ((slot = next_of(r, ctx, slot)) < r->slots) {
+		nr++;
+		slot++;
+	}
+	return nr;
+}
+
+/*
+ * Nothing is left when a whole round has found nothing: while we waited for one
+ * op, others may have been bound to slots behind us.
+ */
+static int drain(struct urctx_ring *r, const struct urctx *ctx, int64_t deadline)
+{
+	uint32_t slot = 0, clean = 0;
+	int ret;
+
+	while (!clean) {
+		clean = 1;
+		for (slot = next_of(r, ctx, 0); slot < r->slots;
+		     slot = next_of(r, ctx, slot)) {
+			clean = 0;
+			ret = ring_wait(r, deadline);
+			if (ret < 0)
+				return ret;
+			if (deadline != URCTX_NEVER && urctx_now() >= deadline)
+				return count(r, ctx);
+		}
+	}
+	return 0;
+}
+
+int urctx_ring_drain(struct urctx_ring *r, struct urctx *ctx, int64_t deadline)
+{
+	int ret;
+
+	if (!r)
+		return -EINVAL;
+	if (!ring_mine(r))
+		return ring_not_mine(__func__);
+	if (r->calls)
+		return -EDEADLK;
+	r->draining = ctx;
+	ret = drain(r, ctx, deadline);
+	r->draining = NULL;
+	return ret;
+}
+
+static void tell_all(struct urctx_ring *r)
+{
+	for (uint32_t i = 0; i < r->slots; i++)
+		if (r->slot[i].op)
+			ring_tell(r, r->slot[i].op, &urctx_canceled);
+}
+
+/*
+ * The poll goes before its eventfd is closed.  Cancels are carried out in the
+ * order of their submission: whatever the kernel had to say to earlier ones is in
+ * the CQ when this one has done its work.
+ */
+static int disarm(struct urctx_ring *r)
+{
+	struct io_uring_sqe *sqe;
+	int ret;
+
+	r->deaf = true;
+	while (r->armed == ARM_DONE) {
+		sqe = ring_sqe_take(r);
+		if (sqe) {
+			io_uring_prep_cancel64(sqe, wake_ud(r), 0);
+			sqe->user_data = ud_make(0, 0, KIND_UNWAKE);
+		}
+		ret = ring_wait(r, urctx_now() + ASK_AGAIN);
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+	}
+	return 0;
+}
+
+/* Callbacks that could not be stopped: their threads are about to tell us. */
+static int wait_leaving(struct urctx_ring *r)
+{
+	while (r->leaving) {
+		int ret = ring_wait(r, URCTX_NEVER);
+
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+	}
+	return 0;
+}
+
+int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
+{
+	int ret;
+
+	if (!r)
+		return -EINVAL;
+	if (!ring_mine(r))
+		return ring_not_mine(__func__);
+	if (r->calls)
+		return -EDEADLK;
+	r->closing = true;
+	tell_all(r);
+	ret = drain(r, NULL, deadline);
+	if (!ret)
+		ret = wait_leaving(r);
+	if (!ret)
+		ret = disarm(r);
+	if (ret)
+		return ret;
+	wake_close(&r->wake);
+	ring_room_free(r);
+	sys_pages_free(r, sizeof(*r));
+	return 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_dispatch.c - what a CQE means
+ *
+ * The only thing that ends an op is its own last CQE.
+ */
+#include "ring.h"
+
+/* The kernel's internal codes for "start me again after the signal". */
+#define ERESTART_FIRST	(-516)
+#define ERESTART_LAST	(-512)
+
+static int32_t result(const struct ring_op *op, int32_t res)
+{
+	if (unlikely(op->flags & OP_UNISSUED))
+		return -ECANCELED;
+	if (!URCTX_RULE_2 && op->cause && res >= 0)
+		return -ECANCELED;
+	if (!URCTX_RULE_3 && op->cause && res > 0)
+		return -EINTR;
+	if (unlikely(res <= ERESTART_LAST && res >= ERESTART_FIRST))
+		return -EINTR;
+	return res;
+}
+
+/* The op's memory is the caller's again when this returns. */
+static void op_leave(struct urctx_ring *r, struct ring_op *op)
+{
+	struct ring_slot *slot = &r->slot[op->slot];
+	struct ring_link *link = op->link;
+
+	if (op->place)
+		heap_del(&r->heap, &op->place);
+	list_del(&op->node);
+	if (op->state == OP_ASKED)
+		r->asked_nr--;
+	if (op->tries >= STUCK_TRIES)
+		stat_sub(r, stuck, 1);
+	slot->op = NULL;
+	if (URCTX_RULE_12)
+		slot->gen = (slot->gen + 1) & UD_GEN_MASK;
+	slot->free = r->slot_free;
+	r->slot_free = op->slot + 1;
+	op->ring = NULL;
+	stat_sub(r, in_flight, 1);
+	if (link)
+		link_drop(r, link);
+}
+
+static void op_complete(struct urctx_ring *r, struct ring_op *op, int32_t res,
+			uint32_t flags)
+{
+	void (*complete)(struct urctx_op *op) = op->complete;
+
+	if (unlikely(op->flags & OP_TIMED))
+		ring_timer_check(r, op);
+	if (op->link && unlikely(op->link->told))
+		op_told_by_link(r, op);
+	op->res = result(op, res);
+	op->cqe_flags = flags;
+	if (likely(!(flags & IORING_CQE_F_MORE)))
+		op_leave(r, op);
+	r->completed++;
+	r->calls++;
+	complete((struct urctx_op *)op);
+	r->calls--;
+}
+
+static bool stale(struct urctx_ring *r)
+{
+	stat_add(r, stale, 1);
+	return true;
+}
+
+static void woken(struct urctx_ring *r, const struct io_uring_cqe *cqe)
+{
+	if (r->armed != ARM_DONE || cqe->user_data != wake_ud(r)) {
+		(void)stale(r);
+		return;
+	}
+	if (cqe->flags & IORING_CQE_F_MORE)
+		return;
+	/* Overflow ends it, or somebody's cancel of everything. */
+	r->armed = ARM_WANTED;
+	if (cqe->res < 0 && cqe->res != -ECANCELED)
+		r->deaf = true;
+}
+
+static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
+			 struct ring_op *op)
+{
+	switch (cqe->user_data & 7) {
+	case KIND_CANCEL:
+		/* The op may have left in the meantime. */
+		if (op && !URCTX_RULE_1)
+			op_complete(r, op, -ECANCELED, 0);
+		else if (op)
+			ring_answer(r, op, cqe->res);
+		return true;
+	case KIND_TIMER:
+	case KIND_NOP:
+	case KIND_UNWAKE:
+		return true;
+	case KIND_WAKE:
+		woken(r, cqe);
+		return true;
+	default:
+		return stale(r);
+	}
+}
+
+bool ring_deliver(struct urctx_ring *r, const struct io_uring_cqe *cqe)
+{
+	uint64_t ud = cqe->user_data;
+	struct ring_op *op;
+
+	if (URCTX_RULE_56 && (ud & URCTX_UDATA_MASK) != URCTX_UDATA_TAG)
+		return false;
+	op = op_by_ud(r, ud);
+	if (unlikely((ud & 7) != KIND_OP))
+		return deliver_rest(r, cqe, op);
+	if (unlikely(!op))
+		return stale(r);
+	if (!URCTX_RULE_9 && op->state == OP_ASKED)
+		return true;
+	op_complete(r, op, cqe->res, cqe->flags);
+	return true;
+}
+
+bool urctx_ring_dispatch(struct urctx_ring *r, const struct io_uring_cqe *cqe)
+{
+	if (unlikely(!r || !cqe))
+		return false;
+	if (!ring_mine(r)) {
+		(void)ring_not_mine(__func__);
+		return false;
+	}
+	return ring_deliver(r, cqe);
+}

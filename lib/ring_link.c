@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_link.c - what ties the ops of a ring to one context
+ *
+ * One callback of the context serves all its ops here: the second op of a
+ * context costs a look-up and a list push.
+ */
+#include "ring.h"
+
+/* Contexts are 64 bytes apart. */
+static inline uint32_t place(const struct urctx_ring *r, const struct urctx *ctx)
+{
+	uint64_t hash = ((uintptr_t)ctx >> 6) * UINT64_C(0x9e3779b97f4a7c15);
+
+	return (uint32_t)(hash >> 32) & r->table_mask;
+}
+
+struct ring_link *link_find(const struct urctx_ring *r, const struct urctx *ctx)
+{
+	struct ring_link *link;
+
+	for (uint32_t i = place(r, ctx); (link = r->table[i]);
+	     i = (i + 1) & r->table_mask)
+		if (link->ctx == ctx)
+			break;
+	return link;
+}
+
+void link_insert(struct urctx_ring *r, struct ring_link *link)
+{
+	uint32_t i = place(r, link->ctx);
+
+	while (r->table[i])
+		i = (i + 1) & r->table_mask;
+	r->table[i] = link;
+	r->links++;
+}
+
+/* No tombstones: those that were pushed aside by @link move up. */
+void link_remove(struct urctx_ring *r, const struct ring_link *link)
+{
+	uint32_t mask = r->table_mask, hole = place(r, link->ctx), i;
+
+	while (r->table[hole] != link)
+		hole = (hole + 1) & mask;
+	for (i = (hole + 1) & mask; r->table[i]; i = (i + 1) & mask) {
+		uint32_t home = place(r, r->table[i]->ctx);
+
+		if (((i - home) & mask) < ((i - hole) & mask))
+			continue;
+		r->table[hole] = r->table[i];
+		hole = i;
+	}
+	r->table[hole] = NULL;
+	r->links--;
+}
+
+/*
+ * The context has ended; this is the canceller's thread.  Whatever it did to
+ * the ring itself would be refused (-EEXIST) or race with its owner.
+ */
+static void link_fired(struct urctx_callback *cb)
+{
+	struct ring_link *link = container_of(cb, struct ring_link, cb);
+	struct urctx_ring *r = link->ring;
+
+	wake_push(&r->wake, &link->wake, ring_mine(r));
+}
+
+int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
+{
+	struct ring_link *link = r->link_free;
+	int ret;
+
+	r->link_free = link->free;
+	link->cb = (struct urctx_callback){ 0 };
+	link->ring = r;
+	link->ctx = urctx_get(ctx);
+	link->cause = NULL;
+	link->nr = 0;
+	link->told = false;
+	list_init(&link->ops);
+	/* If it has ended by now fn runs in here: the next turn tells the op. */
+	ret = urctx_after(ctx, &link->cb, link_fired);
+	if (unlikely(ret)) {
+		link_free(r, link);
+		return ret;
+	}
+	link_insert(r, link);
+	if (unlikely(r->armed == ARM_NO))
+		r->armed = ARM_WANTED;
+	*out = link;
+	return 0;
+}
+
+void link_free(struct urctx_ring *r, struct ring_link *link)
+{
+	struct urctx *ctx = link->ctx;
+
+	link->free = r->link_free;
+	r->link_free = link;
+	urctx_put(ctx);
+}
+
+/* An op of @link has left. */
+void link_drop(struct urctx_ring *r, struct ring_link *link)
+{
+	if (--link->nr)
+		return;
+	if (link->told) {
+		link_free(r, link);
+		return;
+	}
+	link_remove(r, link);
+	if (urctx_try_stop(&link->cb))
+		link_free(r, link);
+	else
+		r->leaving++;	/* ring_hear() frees it */
+}

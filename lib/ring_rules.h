@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_rules.h - what io_uring punishes, one name for each rule that avoids it
+ *
+ * Each rule is one place in the code.  -DURCTX_RULE_<n>=0 takes it out, which
+ * is for tests/ring_controls.sh alone: it shows that a test fails without it.
+ */
+#ifndef URCTX_RING_RULES_H
+#define URCTX_RING_RULES_H
+
+/* An op ends with its own last CQE: what a cancel answers ends nothing. */
+#ifndef URCTX_RULE_1
+#define URCTX_RULE_1 1
+#endif
+/* What an op did although it was told to end (an accepted fd) is delivered. */
+#ifndef URCTX_RULE_2
+#define URCTX_RULE_2 1
+#endif
+/* So are the bytes it moved before it ended. */
+#ifndef URCTX_RULE_3
+#define URCTX_RULE_3 1
+#endif
+/* -EALREADY may be a lost cancel: ask again. */
+#ifndef URCTX_RULE_5
+#define URCTX_RULE_5 1
+#endif
+/* -ENOENT does not mean finished: ask again. */
+#ifndef URCTX_RULE_6
+#define URCTX_RULE_6 1
+#endif
+/* The CQEs of a cancel and of its op come in any order, or one of them not. */
+#ifndef URCTX_RULE_9
+#define URCTX_RULE_9 1
+#endif
+/* Who reaps gives every CQE to its owner, whatever he himself waits for. */
+#ifndef URCTX_RULE_10
+#define URCTX_RULE_10 1
+#endif
+/* No two ops in flight share a user_data: the kernel cancels by it. */
+#ifndef URCTX_RULE_11
+#define URCTX_RULE_11 1
+#endif
+/* A user_data that comes back has another generation. */
+#ifndef URCTX_RULE_12
+#define URCTX_RULE_12 1
+#endif
+/* Never ANY or ALL: they hit others' ops, and start over for each hit. */
+#ifndef URCTX_RULE_13
+#define URCTX_RULE_13 1
+#endif
+/* Newest first: the kernel's hash chains are searched from that end. */
+#ifndef URCTX_RULE_14
+#define URCTX_RULE_14 1
+#endif
+/* Never by file descriptor: others use the same file, and it is slow. */
+#ifndef URCTX_RULE_15
+#define URCTX_RULE_15 1
+#endif
+/* Cancels that succeed are silent, those that fail are heard. */
+#ifndef URCTX_RULE_19
+#define URCTX_RULE_19 1
+#endif
+/* Nobody but the owner touches the ring. */
+#ifndef URCTX_RULE_33
+#define URCTX_RULE_33 1
+#endif
+/* A wait of no length at all still lets a deferred ring complete what is done. */
+#ifndef URCTX_RULE_34
+#define URCTX_RULE_34 1
+#endif
+/* Wait for one CQE: a wake does not end a wait for several. */
+#ifndef URCTX_RULE_35
+#define URCTX_RULE_35 1
+#endif
+/* Many cancels wake the owner once. */
+#ifndef URCTX_RULE_36
+#define URCTX_RULE_36 1
+#endif
+/* What is bound to a context that has ended is never issued. */
+#ifndef URCTX_RULE_40
+#define URCTX_RULE_40 1
+#endif
+/* A full SQ delays a cancel and never drops it. */
+#ifndef URCTX_RULE_47
+#define URCTX_RULE_47 1
+#endif
+/* A ring whose SQEs or CQEs may look different is refused. */
+#ifndef URCTX_RULE_55
+#define URCTX_RULE_55 1
+#endif
+/* Ours is what has our tag; ~0 is liburing's. */
+#ifndef URCTX_RULE_56
+#define URCTX_RULE_56 1
+#endif
+/* Flags that the caller has set on his SQE stay. */
+#ifndef URCTX_RULE_57
+#define URCTX_RULE_57 1
+#endif
+/* An SQE that must not run fails, so that a chain behind it breaks. */
+#ifndef URCTX_RULE_58
+#define URCTX_RULE_58 1
+#endif
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_sqe.c - SQEs: room for them, and those that must not run
+ *
+ * A chain (IOSQE_IO_LINK) lives within one submission: whoever needs room
+ * submits what is in front of an open chain and never a part of it.
+ */
+#include "ring.h"
+
+#define CHAIN (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
+
+static struct io_uring_sqe *sqe_at(const struct io_uring_sq *sq, unsigned flags,
+				   unsigned at)
+{
+	return &sq->sqes[(at & sq->ring_mask) << !!(flags & IORING_SETUP_SQE128)];
+}
+
+/* How many of the SQEs at the end must stay together with what comes next. */
+static unsigned chain_length(const struct io_uring *ring, unsigned open)
+{
+	unsigned ready = io_uring_sq_ready(ring), nr = open;
+
+	while (nr < ready && sqe_at(&ring->sq, ring->flags,
+				    ring->sq.sqe_tail - 1 - nr)->flags & CHAIN)
+		nr++;
+	return nr;
+}
+
+bool ring_chain_open(const struct urctx_ring *r)
+{
+	return chain_length(r->ring, 0) != 0;
+}
+
+int ring_submit(struct urctx_ring *r)
+{
+	int saved = errno, ret = io_uring_submit(r->ring);
+
+	if (ret >= 0 && r->ring->flags & IORING_SETUP_SQPOLL)
+		(void)io_uring_sqring_wait(r->ring);
+	errno = saved;
+	return ret;
+}
+
+/*
+ * Room for @nr more.  The last @open SQEs are not finished.  Behind an SQE that
+ * is refused when it is looked at the kernel stops: so more than once.
+ */
+bool ring_sqe_room(struct urctx_ring *r, unsigned nr, unsigned open)
+{
+	struct io_uring *ring = r->ring;
+	unsigned tail = ring->sq.sqe_tail, left, keep;
+
+	while ((left = io_uring_sq_space_left(ring)) < nr) {
+		keep = chain_length(ring, open);
+		if (keep >= ring->sq.ring_entries - left)
+			return false;
+		ring->sq.sqe_tail = tail - keep;
+		(void)ring_submit(r);
+		ring->sq.sqe_tail = tail;
+		if (io_uring_sq_space_left(ring) == left)
+			return false;
+	}
+	return true;
+}
+
+/* get_sqe() leaves in it what was there before. */
+struct io_uring_sqe *ring_sqe_take(struct urctx_ring *r)
+{
+	struct io_uring_sqe *sqe;
+
+	if (unlikely(!io_uring_sq_space_left(r->ring)) && !ring_sqe_room(r, 1, 0))
+		return NULL;
+	sqe = io_uring_get_sqe(r->ring);
+	io_uring_prep_nop(sqe);
+	sqe->user_data = ud_make(0, 0, KIND_NOP);
+	return sqe;
+}
+
+struct io_uring_sqe *urctx_ring_sqe(struct urctx_ring *r)
+{
+	if (!r)
+		return NULL;
+	if (!ring_mine(r)) {
+		(void)ring_not_mine(__func__);
+		return NULL;
+	}
+	return ring_sqe_take(r);
+}
+
+/*
+ * Make @sqe one that does nothing and fails: a poll of no file.  It fails when
+ * it is issued; what fails when it is looked at would hold up the SQEs behind.
+ */
+void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud)
+{
+	unsigned keep = sqe->flags & (CHAIN | IOSQE_IO_DRAIN);
+
+	(void)r;
+	if (URCTX_RULE_58)
+		io_uring_prep_poll_add(sqe, -1, 0);
+	else
+		io_uring_prep_nop(sqe);
+	sqe->flags = (__u8)keep;
+	sqe->user_data = ud;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_timer.c - the kernel's own deadline for one op: IORING_OP_LINK_TIMEOUT
+ *
+ * It fires where the owner is stuck, and costs a request and a timer.  It is
+ * armed behind the first attempt of its op, so it never fires for those that
+ * are carried out by a worker from the start; it fires once, and what it reports
+ * says little.  Therefore the op is in the heap as well.
+ */
+#include "ring.h"
+
+/* Opcodes that wait by polling, on a file that can be polled. */
+static bool pollable(const struct io_uring_sqe *sqe)
+{
+	switch (sqe->opcode) {
+	case IORING_OP_READ:
+	case IORING_OP_READV:
+	case IORING_OP_READ_FIXED:
+	case IORING_OP_WRITE:
+	case IORING_OP_WRITEV:
+	case IORING_OP_WRITE_FIXED:
+	case IORING_OP_RECV:
+	case IORING_OP_RECVMSG:
+	case IORING_OP_SEND:
+	case IORING_OP_SENDMSG:
+	case IORING_OP_ACCEPT:
+	case IORING_OP_CONNECT:
+	case IORING_OP_POLL_ADD:
+		return !(sqe->flags & IOSQE_ASYNC);
+	default:
+		return false;
+	}
+}
+
+/* 1: it is too late, 0: there is room behind @sqe, which is the last taken. */
+int ring_timer_room(struct urctx_ring *r, const struct io_uring_sqe *sqe,
+		    int64_t deadline)
+{
+	const struct io_uring_sq *sq = &r->ring->sq;
+	unsigned shift = !!(r->ring->flags & IORING_SETUP_SQE128);
+
+	if (deadline == URCTX_NEVER ||
+	    sqe != &sq->sqes[((sq->sqe_tail - 1) & sq->ring_mask) << shift])
+		return -EINVAL;
+	if (!pollable(sqe))
+		return -EOPNOTSUPP;
+	if (deadline <= urctx_now())
+		return 1;
+	return ring_sqe_room(r, 1, 1) ? 0 : -EBUSY;
+}
+
+/* The timer's SQE takes the op's place in the caller's chain. */
+void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
+		    struct ring_op *op)
+{
+	const unsigned chain = IOSQE_IO_LINK | IOSQE_IO_HARDLINK;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(r->ring);
+
+	op->flags |= OP_TIMED;
+	op->ts.tv_sec = op->when / 1000000000;
+	op->ts.tv_nsec = op->when % 1000000000;
+	io_uring_prep_link_timeout(sqe, &op->ts, IORING_TIMEOUT_ABS);
+	sqe->flags = op_sqe->flags & chain;
+	if (!r->drain)
+		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = op_ud(r, op, KIND_TIMER);
+	op_sqe->flags |= IOSQE_IO_LINK;
+}
+
+/* Whether the kernel told @op, which has ended, is for the clock to say. */
+void ring_timer_check(struct urctx_ring *r, struct ring_op *op)
+{
+	if (op->cause || op->when > urctx_now())
+		return;
+	op->cause = &urctx_deadline_exceeded;
+	stat_add(r, told, 1);
+}

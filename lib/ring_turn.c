@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_turn.c - what the owner does before he sleeps
+ *
+ * Contexts that ended on other threads, deadlines that have passed, cancels that
+ * came to nothing: all of them end up on ring.abort, from which the kernel is
+ * asked as fast as it takes it.
+ */
+#include "ring.h"
+
+#define DEAF_NAP	(50 * MSEC)
+
+/* @link was taken from the wake list: its fn has run and knows it no more. */
+static void hear_link(struct urctx_ring *r, struct ring_link *link,
+		      struct runs *runs)
+{
+	if (!link->nr) {
+		r->leaving--;
+		link_free(r, link);
+		return;
+	}
+	link_remove(r, link);
+	link->cause = urctx_cause(link->ctx);
+	link->told = true;
+	runs_add(runs, &link->ops);
+}
+
+static void hear(struct urctx_ring *r, struct runs *runs)
+{
+	struct wake_node *n = wake_take(&r->wake), *next;
+
+	for (; n; n = next) {
+		next = wake_next(&r->wake, n);
+		hear_link(r, container_of(n, struct ring_link, wake), runs);
+	}
+}
+
+static void late(struct urctx_ring *r, int64_t by)
+{
+	stat_max(r, late_max, by);
+	stat_add(r, late_sum, (uint64_t)by);
+}
+
+/* Deadlines that have passed, and retries whose time has come. */
+static void expire(struct urctx_ring *r, struct runs *runs)
+{
+	while (r->heap.nr && r->heap.v[0].key <= r->now) {
+		struct ring_op *op = container_of(r->heap.v[0].place,
+						  struct ring_op, place);
+
+		heap_del(&r->heap, &op->place);
+		if (op->state == OP_LIVE && !op_told(op)) {
+			late(r, r->now - op->when);
+			op->cause = &urctx_deadline_exceeded;
+			stat_add(r, told, 1);
+		} else if (op->state != OP_RETRY) {
+			continue;		/* on ring.abort already */
+		}
+		op->state = OP_TOLD;
+		runs_add_op(runs, op);
+	}
+}
+
+/* Asked, and neither answered nor gone. */
+static void ask_again(struct urctx_ring *r, struct runs *runs)
+{
+	while (!list_empty(&r->asked)) {
+		struct ring_op *op = op_of(r->asked.next);
+
+		if (op->when > r->now)
+			break;
+		ring_count_try(r, op);
+		op->state = OP_TOLD;
+		r->asked_nr--;
+		runs_add_op(runs, op);
+	}
+}
+
+/*
+ * A poll of the eventfd that stays: whoever writes to it wakes us.  Armed when
+ * the eventfd has been written to, it fires at once, so nothing is lost between
+ * two of them.
+ */
+static bool arm(struct urctx_ring *r)
+{
+	struct io_uring_sqe *sqe;
+
+	if (r->armed != ARM_WANTED || r->deaf)
+		return true;
+	if (ring_chain_open(r))
+		return false;
+	sqe = ring_sqe_take(r);
+	if (!sqe)
+		return false;
+	io_uring_prep_poll_multishot(sqe, r->wake.fd, POLLIN);
+	r->wake_gen++;
+	sqe->user_data = wake_ud(r);
+	r->armed = ARM_DONE;
+	return true;
+}
+
+static int64_t next_time(struct urctx_ring *r)
+{
+	int64_t next = URCTX_NEVER;
+
+	if (r->heap.nr)
+		next = r->heap.v[0].key;
+	if (!list_empty(&r->asked) && op_of(r->asked.next)->when < next)
+		next = op_of(r->asked.next)->when;
+	if (r->deaf && (r->links || r->leaving) && r->now + DEAF_NAP < next)
+		next = r->now + DEAF_NAP;
+	r->looked = next == URCTX_NEVER ? 0 : r->now;
+	if (next == URCTX_NEVER)
+		return next;
+	return next > r->now ? next - r->now : 0;
+}
+
+static void look(struct urctx_ring *r)
+{
+	int64_t now = urctx_now();
+
+	if (r->looked)
+		stat_max(r, turn_gap_max, now - r->looked);
+	r->now = now;
+}
+
+static int64_t turn(struct urctx_ring *r)
+{
+	struct runs runs;
+	bool armed, asked;
+
+	look(r);
+	runs_init(&runs);
+	hear(r, &runs);
+	expire(r, &runs);
+	ask_again(r, &runs);
+	runs_end(&runs, &r->abort);
+	armed = arm(r);
+	asked = ring_ask(r);
+	/* What the last put of a context has ended, or a busy ring, has to wait. */
+	if (!armed || !asked || wake_any(&r->wake))
+		return 0;
+	return next_time(r);
+}
+
+int64_t ring_turn(struct urctx_ring *r)
+{
+	if (likely(!wake_any(&r->wake) && !r->heap.nr &&
+		   r->armed != ARM_WANTED && list_empty(&r->abort) &&
+		   list_empty(&r->asked) && !r->deaf))
+		return URCTX_NEVER;
+	return turn(r);
+}
+
+int64_t urctx_ring_turn(struct urctx_ring *r)
+{
+	if (unlikely(!r))
+		return -EINVAL;
+	if (!ring_mine(r))
+		return ring_not_mine(__func__);
+	return ring_turn(r);
+}

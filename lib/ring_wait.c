@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ring_wait.c - a loop's body, for who has no loop of his own
+ */
+#include "ring.h"
+
+static bool others(const struct urctx_ring *r, uint64_t ud)
+{
+	const struct ring_op *op = op_by_ud(r, ud);
+
+	return r->draining && op && op->link && op->link->ctx != r->draining;
+}
+
+/*
+ * Give every CQE that is there now to its owner.  Whatever complete() does to
+ * the ring, it finds this CQE consumed.
+ */
+static int reap(struct urctx_ring *r)
+{
+	struct io_uring *ring = r->ring;
+	unsigned left = io_uring_cq_ready(ring);
+	unsigned shift = io_uring_cqe_shift(ring);
+
+	for (; left && io_uring_cq_ready(ring); left--) {
+		unsigned at = *ring->cq.khead & ring->cq.ring_mask;
+		const struct io_uring_cqe *cqe = &ring->cq.cqes[at << shift];
+		uint64_t copy[2];
+
+		if ((cqe->user_data & URCTX_UDATA_MASK) != URCTX_UDATA_TAG) {
+			if (!r->foreign)
+				return -EBADMSG;
+			r->calls++;
+			r->foreign(r->arg, cqe);
+			r->calls--;
+			io_uring_cq_advance(ring, 1);
+			continue;
+		}
+		__builtin_memcpy(copy, cqe, sizeof(copy));
+		io_uring_cq_advance(ring, 1);
+		if (!URCTX_RULE_10 && others(r, copy[0]))
+			continue;
+		(void)ring_deliver(r, (struct io_uring_cqe *)copy);
+	}
+	return 0;
+}
+
+/* Submit, and sleep for @ns at most; even for 0 the kernel completes what it can. */
+static int enter(struct urctx_ring *r, int64_t ns)
+{
+	struct __kernel_timespec ts = { ns / 1000000000, ns % 1000000000 };
+	unsigned nr = URCTX_RULE_35 ? 1 : 4;
+	struct io_uring_cqe *cqe;
+	int saved = errno, ret;
+
+	if (!URCTX_RULE_34 && !ns)
+		return ring_submit(r);
+	ret = io_uring_submit_and_wait_timeout(r->ring, &cqe, nr,
+					       ns == URCTX_NEVER ? NULL : &ts,
+					       NULL);
+	errno = saved;
+	return ret;
+}
+
+int ring_wait(struct urctx_ring *r, int64_t deadline)
+{
+	uint64_t before = r->completed;
+	int64_t ns = ring_turn(r);
+	int ret, reaped;
+
+	if (deadline != URCTX_NEVER && ns) {
+		int64_t left = deadline - urctx_now();
+
+		if (left < ns)
+			ns = left > 0 ? left : 0;
+	}
+	ret = enter(r, ns);
+	reaped = reap(r);
+	if (r->completed != before)
+		return (int)(r->completed - before);
+	if (reaped)
+		return reaped;
+	if (ret >= 0 || ret == -ETIME || ret == -EBUSY || ret == -EAGAIN)
+		return 0;
+	return ret;
+}
+
+int urctx_ring_wait(struct urctx_ring *r, int64_t deadline)
+{
+	if (!r)
+		return -EINVAL;
+	if (!ring_mine(r))
+		return ring_not_mine(__func__);
+	if (r->calls)
+		return -EDEADLK;
+	return ring_wait(r, deadline);
+}
