@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * mc_lib.h - what the library sees of the checker: its machine
+ *
+ * lib/sys.h and lib/rcu.h put these behind their own names under URCTX_MC.
+ */
+#ifndef MC_LIB_H
+#define MC_LIB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Readers and grace periods, at the weakest that any flavour of liburcu gives:
+ * a section that a grace period did not wait for sees what was done before it,
+ * one that it waited for is seen after it, and nothing else is ordered.
+ */
+void mc_rcu_read_lock(void);
+void mc_rcu_read_unlock(void);
+void mc_synchronize_rcu(void);
+void mc_membarrier(void);		/* a full fence in every thread */
+
+/* 0, -EAGAIN, -ETIMEDOUT (if @deadline is not INT64_MAX), -EINTR (a fault). */
+int mc_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
+int mc_futex_wake(const uint32_t *addr, int nr);
+
+/* Zeroed, never at an address that was used before; NULL is a fault. */
+void *mc_alloc(size_t size, size_t align);
+void mc_free(void *p);
+/* While poisoned only atomic accesses are allowed: late looks. */
+void mc_poison(const void *p, size_t size);
+void mc_unpoison(const void *p, size_t size);
+
+int64_t mc_now(void);
+void *mc_tls(size_t size, const void *init);	/* of this thread; @init may be NULL */
+int mc_thread_start(void (*fn)(void));		/* no thread: mc_started() */
+
+#endif
