@@ -46,7 +46,6 @@ struct bench {
 enum goal_kind {
 	GOAL_NONE,
 	GOAL_OURS_MAX,		/* ours <= goal */
-	GOAL_OVER_MAX,		/* ours - baseline <= goal: above the floor */
 	GOAL_RATIO_MAX,		/* ours / baseline <= goal */
 	GOAL_RATIO_MIN,		/* ours / baseline >= goal: more is better */
 };

@@ -3,7 +3,8 @@
  * The baselines in C++20: what std::stop_source makes of the same work, written
  * as its experts would.  A child is a stop_source of its own and a
  * stop_callback on the parent that requests its stop, both where the caller has
- * them: the only allocation is the one the stop_source makes itself.
+ * them: the only allocation is the one the stop_source makes itself.  On the heap
+ * (_heap) it can be handed on, as a context can; that is one more.
  */
 #ifndef URCTX_BENCH_CXX_H
 #define URCTX_BENCH_CXX_H
@@ -16,6 +17,7 @@ struct cxx_parent;
 struct cxx_parent *cxx_parent_new(void);
 void cxx_parent_free(struct cxx_parent *p);
 void cxx_derive_put(struct cxx_parent *p, unsigned long n);
+void cxx_derive_put_heap(struct cxx_parent *p, unsigned long n);
 void cxx_derive_cancel_put(struct cxx_parent *p, unsigned long n);
 void cxx_interior(struct cxx_parent *p, unsigned long n);
 void cxx_after_stop(struct cxx_parent *p, unsigned long n);

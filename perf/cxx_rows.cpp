@@ -2,9 +2,7 @@
 #include <cstddef>
 #include <memory>
 #include <new>
-#include <optional>
 #include <stop_token>
-#include <vector>
 #include "cxx.h"
 
 namespace {
@@ -111,6 +109,14 @@ void cxx_derive_put(cxx_parent *p, unsigned long n)
 	while (n--) {
 		child c(p->token);
 		keep(c);
+	}
+}
+
+void cxx_derive_put_heap(cxx_parent *p, unsigned long n)
+{
+	while (n--) {
+		auto c = std::make_unique<child>(p->token);
+		keep(*c);
 	}
 }
 

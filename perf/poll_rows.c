@@ -137,6 +137,11 @@ static double side_cxx_derive_put(void *arg)
 	return cxx_side(arg, cxx_derive_put);
 }
 
+static double side_cxx_derive_put_heap(void *arg)
+{
+	return cxx_side(arg, cxx_derive_put_heap);
+}
+
 static double side_cxx_derive_cancel_put(void *arg)
 {
 	return cxx_side(arg, cxx_derive_cancel_put);
@@ -147,40 +152,57 @@ static double side_cxx_after_stop(void *arg)
 	return cxx_side(arg, cxx_after_stop);
 }
 
+/* heap: another baseline, for the note; or NULL. */
 static void run_basic(const struct bench *b, struct result *r, unsigned long n,
-		      side_fn ours, side_fn base)
+		      side_fn ours, side_fn base, side_fn heap)
 {
+	side_fn side[SIDES] = { ours, base, heap };
 	struct basic s = { .n = b->quick ? n / 20 : n };
+	static struct series series[SIDES];
 
 	if (urctx_with_cancel(NULL, &s.ctx)) {
 		result_fail(r, "no context");
 		return;
 	}
 	s.cxx = cxx_parent_new();
-	bench_ab(b, r, ours, base, &s);
+	if (!rounds_run(b->rounds, side, heap ? SIDES : 2, &s, series)) {
+		result_fail(r, "a round failed");
+	} else {
+		series_to_result(r, &series[0], &series[1]);
+		if (heap) {
+			result_extra(r, "baseline_heap",
+				     series_median(&series[2]));
+			result_note(r, "the baseline's child on the stack; on "
+				    "the heap %.1f ns",
+				    series_median(&series[2]));
+		}
+	}
 	cxx_parent_free(s.cxx);
 	urctx_put(s.ctx);
 }
 
 static void run_poll(const struct bench *b, struct result *r)
 {
-	run_basic(b, r, 100000000, side_poll_ours, side_poll_bare);
+	run_basic(b, r, 100000000, side_poll_ours, side_poll_bare,
+		  NULL);
 }
 
 static void run_derive_put(const struct bench *b, struct result *r)
 {
-	run_basic(b, r, 4000000, side_derive_put, side_cxx_derive_put);
+	run_basic(b, r, 4000000, side_derive_put, side_cxx_derive_put,
+		  side_cxx_derive_put_heap);
 }
 
 static void run_derive_cancel_put(const struct bench *b, struct result *r)
 {
 	run_basic(b, r, 2000000, side_derive_cancel_put,
-		  side_cxx_derive_cancel_put);
+		  side_cxx_derive_cancel_put, NULL);
 }
 
 static void run_after_stop(const struct bench *b, struct result *r)
 {
-	run_basic(b, r, 2000000, side_after_stop, side_cxx_after_stop);
+	run_basic(b, r, 2000000, side_after_stop, side_cxx_after_stop,
+		  NULL);
 }
 
 /* ------------------------------------------------------------- two threads */

@@ -29,9 +29,6 @@ static void goal_text(char *buf, size_t size, const struct row *row)
 	case GOAL_OURS_MAX:
 		snprintf(buf, size, "<=%g%s", row->goal, more);
 		break;
-	case GOAL_OVER_MAX:
-		snprintf(buf, size, "base+%g", row->goal);
-		break;
 	case GOAL_RATIO_MAX:
 		snprintf(buf, size, "x<=%g", row->goal);
 		break;
@@ -134,7 +131,7 @@ static void json_text(FILE *f, const char *name, const char *s)
 static void json_row(FILE *f, const struct row *row, const struct result *r)
 {
 	static const char *const kinds[] = {
-		"none", "ours<=", "ours-baseline<=", "ratio<=", "ratio>=",
+		"none", "ours<=", "ratio<=", "ratio>=",
 	};
 	int met = result_met(row, r);
 

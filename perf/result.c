@@ -60,11 +60,6 @@ int result_met(const struct row *row, const struct result *r)
 	case GOAL_OURS_MAX:
 		met = r->ours <= row->goal;
 		break;
-	case GOAL_OVER_MAX:
-		if (isnan(r->base))
-			return -1;
-		met = r->ours - r->base <= row->goal;
-		break;
 	case GOAL_RATIO_MAX:
 	case GOAL_RATIO_MIN:
 		if (isnan(ratio))
@@ -86,7 +81,7 @@ bool rounds_run(unsigned rounds, const side_fn *side, unsigned nr, void *arg,
 		if (isnan(side[s](arg)))
 			return false;
 	}
-	for (unsigned i = 0; i < rounds && i < ROUNDS_MAX; i++)
+	for (unsigned i = 0; i < rounds && out[0].nr < ROUNDS_MAX; i++)
 		for (unsigned s = 0; s < nr; s++) {
 			double v = side[s](arg);
 

@@ -34,8 +34,6 @@ static double used_up(const struct row *row, const struct result *r)
 	switch (row->kind) {
 	case GOAL_OURS_MAX:
 		return r->ours / row->goal;
-	case GOAL_OVER_MAX:
-		return (r->ours - r->base) / row->goal;
 	case GOAL_RATIO_MAX:
 		return result_ratio(r) / row->goal;
 	case GOAL_RATIO_MIN:

@@ -338,7 +338,13 @@ static void run_burst(const struct bench *b, struct result *r)
 
 /* ------------------------------------------- the polls of another thread */
 
-enum { WATCHED = 64 };
+/*
+ * On any machine the slowest poll of all is the longest interrupt.  So the time
+ * of the cancel is cut into slices, each with the slowest poll that touches it
+ * (a poll that lasts for many slices counts in all of them, as it would for
+ * whoever came then), and the figure is what nine slices of ten stay below.
+ */
+enum { WATCHED = 64, SLICE_NS = 100000, MAX_SLICES = 4096 };
 
 struct stall {
 	const struct bench *b;
@@ -346,34 +352,55 @@ struct stall {
 	struct urctx *watched[WATCHED];
 	int64_t usual_ns;	/* how long a cancel takes */
 	atomic_int state;	/* 0 wait, 1 poll, 2 stop */
-	int64_t slowest, polls;
+	double slice[MAX_SLICES];
+	unsigned slices;
+	double slowest, slowest_base;	/* least of all rounds */
 };
+
+static void slice_note(struct stall *s, int64_t from, int64_t to, double took)
+{
+	int64_t i = from / SLICE_NS, last = to / SLICE_NS;
+
+	for (; i <= last && i < MAX_SLICES; i++) {
+		while (s->slices <= i)
+			s->slice[s->slices++] = 0;
+		if (took > s->slice[i])
+			s->slice[i] = took;
+	}
+}
 
 static void *poller(void *arg)
 {
 	struct stall *s = arg;
-	int64_t slowest = 0, polls = 0, t, last;
-	unsigned long found = 0;
+	unsigned long found = 0, polls = 0;
+	int64_t start, last;
 
 	pin_to(s->b->cpu[1]);
 	while (!atomic_load(&s->state))
 		;
-	last = now_ns();
+	start = last = now_ns();
+	s->slices = 0;
 	while (atomic_load_explicit(&s->state, memory_order_relaxed) == 1) {
+		int64_t t;
+
 		found += urctx_done(s->watched[polls++ % WATCHED]);
 		HIDE(found);
 		t = now_ns();
-		if (t - last > slowest)
-			slowest = t - last;
-		last = t;
+		slice_note(s, last - start, t - start, (double)(t - last));
+		last = now_ns();
 	}
-	s->slowest = slowest;
-	s->polls = polls;
 	return NULL;
 }
 
-/* The slowest poll in ns, its clock read included. */
-static double slowest_poll(struct stall *s, bool cancel)
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* In ns, a clock read included. */
+static double slow_poll(struct stall *s, bool cancel, double *slowest)
 {
 	pthread_t t;
 	struct fan f;
@@ -389,7 +416,6 @@ static double slowest_poll(struct stall *s, bool cancel)
 	spin_until(now_ns() + 200000);	/* it is pinned and spins */
 	atomic_store(&s->state, 1);
 	t0 = now_ns();
-	spin_until(t0 + 20000);
 	if (cancel) {
 		urctx_cancel(f.root);
 		s->usual_ns = now_ns() - t0;
@@ -399,31 +425,44 @@ static double slowest_poll(struct stall *s, bool cancel)
 	atomic_store(&s->state, 2);
 	pthread_join(t, NULL);
 	fan_free(&f);
-	return (double)s->slowest;
+	if (!s->slices)
+		return NAN;
+	qsort(s->slice, s->slices, sizeof(*s->slice), compare);
+	*slowest = fmin(*slowest, s->slice[s->slices - 1]);
+	return s->slice[s->slices * 9 / 10];
 }
 
 static double side_stall(void *arg)
 {
-	return slowest_poll(arg, true);
+	struct stall *s = arg;
+
+	return slow_poll(s, true, &s->slowest);
 }
 
 static double side_no_stall(void *arg)
 {
-	return slowest_poll(arg, false);
+	struct stall *s = arg;
+
+	return slow_poll(s, false, &s->slowest_base);
 }
 
 static void run_stall(const struct bench *b, struct result *r)
 {
-	struct stall s = { .b = b, .n = b->quick ? 100000 : 1000000 };
+	static struct stall s;
 
 	if (b->nr_cpus < 2) {
 		result_skip(r, "needs two CPUs");
 		return;
 	}
+	s.b = b;
+	s.n = b->quick ? 100000 : 1000000;
+	s.slowest = s.slowest_base = INFINITY;
 	bench_ab(b, r, side_stall, side_no_stall, &s);
+	result_extra(r, "slowest", s.slowest);
+	result_extra(r, "baseline_slowest", s.slowest_base);
 	result_extra(r, "cancel_ms", (double)s.usual_ns / 1e6);
-	result_note(r, "goal: above the baseline, which is this machine's "
-		    "interrupts");
+	result_note(r, "in 9 of 10 slices of 0.1 ms; the slowest of all, in "
+		    "the best round: %.0f, %.0f", s.slowest, s.slowest_base);
 }
 
 const struct row tree_rows[] = {
@@ -444,6 +483,6 @@ const struct row tree_rows[] = {
 	  "linked std::stop_source", NAN, GOAL_NONE, 0, run_deep },
 	{ "poll_stall_1m", "core", "ns",
 	  "slowest urctx_done() on another thread while 1,000,000 are cancelled",
-	  "the same without a cancel", 1000, GOAL_OVER_MAX, 0, run_stall },
+	  "the same without a cancel", 1000, GOAL_OURS_MAX, 0, run_stall },
 	{ NULL }
 };
