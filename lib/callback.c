@@ -32,9 +32,9 @@ void run_callback(const struct urctx *root, struct urctx *x, struct slot *s,
 		return;
 	f.outer = t->frame;
 	t->frame = &f;
-	rcu_exit();
+	section_exit();
 	((struct call *)cb)->fn(cb);
-	rcu_enter();		/* before the slot lets go of @x (I11) */
+	section_enter();		/* before the slot lets go of @x (I11) */
 	t->frame = f.outer;
 	v = xchg(&s->v, (uintptr_t)0, RUN_END);
 	if ((v & TAG_BITS) == TAG_AWAITED)
@@ -67,9 +67,9 @@ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 	}
 	/* nothing of @cb is read from here on: it may have run and be gone */
 	if (slot_published(ctx) & DONE) {
-		rcu_enter();
+		section_enter();
 		run_callback(NULL, ctx, s, (uintptr_t)cb | TAG_ARMED);
-		rcu_exit();
+		section_exit();
 		if (!t->frame)
 			run_queue(t);
 	}
@@ -91,7 +91,7 @@ static bool stop_once(struct urctx_callback *cb, struct slot *s, uintptr_t *v)
 	if (!cas_or_read(&s->v, v, (uintptr_t)0, SLOT_CLEAR, RUN_SEEN))
 		return false;
 	slot_cleared();
-	slot_left(ctx);
+	slot_left_settle(ctx);
 	*thread_hint(this_thread(), ctx) = s;
 	return true;
 }

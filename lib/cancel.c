@@ -84,9 +84,9 @@ void run_queue(struct thread *t)
 	while ((c = queue_pop(t))) {
 		store_relaxed(&chunk_first(c)->queuer, (struct thread *)NULL);
 		walk_calls(c);
-		rcu_enter();
+		section_enter();
 		unpin(c);
-		rcu_exit();
+		section_exit();
 	}
 }
 

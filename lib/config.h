@@ -22,6 +22,7 @@
 #define RETIRE_SHARDS	16
 #define WALK_BREATH	128	/* chunks read in one read-side section */
 #define HINTS		4	/* slots a thread remembers, by parent */
+#define READERS		509	/* threads in a block of the readers' table */
 
 #else
 
@@ -40,6 +41,7 @@
 #define WALK_BREATH	2
 #endif
 #define HINTS		1
+#define READERS		3
 
 #endif
 

@@ -5,15 +5,13 @@
 #ifdef URCTX_MC
 
 #define fork_register()		((void)0)
-#define fork_unregister()	((void)0)
 #define fork_hold()		((void)0)
 #define fork_release()		((void)0)
 
 #else
 
-/* This thread has readers' state in liburcu that a child of fork() must forget. */
+/* Once in a process, and again for nothing. */
 void fork_register(void);
-void fork_unregister(void);
 
 /* Around a grace period: fork() waits for it, though not for ever. */
 void fork_hold(void);

@@ -70,7 +70,7 @@ X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB",		"child_left",			\
 	"of two children that leave together one sees both gone")		\
 X(LEAVE_SB,	seq_cst, "HOUSE_SB",		"slot_cleared",			\
 	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
-X(HOUSE_SB,	seq_cst, "LEAVE_SB",		"sys_membarrier",		\
+X(HOUSE_SB,	seq_cst, "LEAVE_SB READER_SB",		"sys_membarrier",		\
 	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
 X(WATCH_ARM,	release, "WATCH_READ",		"put_interior",			\
 	"who helps a zombie knows all its chunks")				\
@@ -78,7 +78,7 @@ X(WATCH_READ,	acquire, "WATCH_ARM",		"claim",			\
 	"who helps a zombie knows all its chunks")				\
 X(WATCH_DEAD,	release, "WATCH_TAKE",		"claim",			\
 	"whoever frees a context does so after it was unlinked")		\
-X(WATCH_TAKE,	acquire, "WATCH_DEAD",		"house_sort",			\
+X(WATCH_TAKE,	acquire, "WATCH_DEAD",		"retired_sort",			\
 	"whoever frees a context does so after it was unlinked")		\
 X(REF_DROP,	acq_rel, "REF_DROP REF_LAST",	"ref_drop",			\
 	"what others did with a context is over before it goes")		\
@@ -86,9 +86,9 @@ X(REF_LAST,	acquire, "REF_DROP",		"ref_drop",			\
 	"what others did with a context is over before it goes")		\
 X(RETIRE_PUSH,	release, "RETIRE_TAKE",		"retire",			\
 	"a retired context is whole when it is taken")				\
-X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"house_take",			\
+X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"take",			\
 	"a retired context is whole when it is taken")				\
-X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB",	"retire",			\
+X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB",	"house_pushed",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
 X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
@@ -108,10 +108,12 @@ X(RUN_END,	release, "RUN_SEEN",		"run_callback",			\
 	"what a callback did is over when stop says so")			\
 X(RUN_SEEN,	acquire, "RUN_END",		"stop_once",			\
 	"what a callback did is over when stop says so")			\
-X(READERS_LINK,	release, "READERS_READ",	"readers_add",			\
-	"a block of readers is zeroed before it is found")			\
-X(READERS_READ,	acquire, "READERS_LINK",	"fork_register fork_unregister", \
-	"a block of readers is zeroed before it is found")			\
+X(READERS_LINK,	release, "READERS_READ",	"block_after",			\
+	"a block of the readers' table is zeroed before it is found")		\
+X(READERS_READ,	acquire, "READERS_LINK",	"block_after readers_left readers_quiet", \
+	"a block of the readers' table is zeroed before it is found")		\
+X(READER_SB,	seq_cst, "HOUSE_SB",		"readers_join",			\
+	"a reader's entry is seen, or it does not see what was unlinked")			\
 X(RING_PUSH,	release, "RING_TAKE",		"wake_push",			\
 	"a link that ended is whole when its ring's owner takes it")		\
 X(RING_TAKE,	acquire, "RING_PUSH",		"wake_take",			\

@@ -15,7 +15,7 @@
  * store buffer waits for the housekeeper (I15).
  */
 #include "put.h"
-#include "rcu.h"
+#include "readers.h"
 #include "retire.h"
 #include "slab.h"
 #include "slot.h"
@@ -74,18 +74,18 @@ void child_left(struct urctx *p)
 	unsigned levels = 0;
 	uint32_t old;
 
-	rcu_enter();
+	section_enter();
 	while (p && (load_relaxed(&p->watch) & ARMED)) {
 		fence(ZOMBIE_SB);
 		if (!claim(p, &old))
 			break;
 		p = unlink_dead(p, old);
 		if (++levels % WALK_BREATH == 0) {
-			rcu_exit();
-			rcu_enter();
+			section_exit();
+			section_enter();
 		}
 	}
-	rcu_exit();
+	section_exit();
 }
 
 void zombie_unlink(struct urctx *p)
@@ -120,13 +120,13 @@ static void put_interior(struct urctx *n)
 				n = unlink_dead(n, w);
 				if (n)
 					slot_left(n);
-				house_ensure();
+				retire_settle();
 				return;
 			}
 	store_relaxed(&first->scan, (uintptr_t)&first->slot[0]);
 	fetch_or(&n->watch, ARMED | ONLIST, WATCH_ARM);
 	retire(n);
-	house_ensure();
+	retire_settle();
 }
 
 /* True: that was the last one. */
@@ -163,7 +163,7 @@ void urctx_put(struct urctx *n)
 		struct slot *s = n->slot;
 
 		slot_clear(s);
-		slot_left(p);
+		slot_left_settle(p);
 		*thread_hint(this_thread(), p) = s;
 	}
 	context_free(this_thread(), n);

@@ -2,7 +2,7 @@
 #ifndef URCTX_PUT_H
 #define URCTX_PUT_H
 
-#include "context.h"
+#include "retire.h"
 
 /*
  * Behind slot_clear(): the context may be a zombie whose last slot that was.
@@ -23,6 +23,15 @@ static inline void slot_left(struct urctx *p)
 {
 	if (__builtin_expect(load_relaxed(&p->watch) & ARMED, 0))
 		child_left(p);
+}
+
+/* The same where no signal handler can be. */
+static inline void slot_left_settle(struct urctx *p)
+{
+	if (__builtin_expect(load_relaxed(&p->watch) & ARMED, 0)) {
+		child_left(p);
+		retire_settle();
+	}
 }
 
 #endif

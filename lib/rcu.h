@@ -16,6 +16,7 @@
 #define rcu_enter()		mc_rcu_read_lock()
 #define rcu_exit()		mc_rcu_read_unlock()
 #define rcu_wait_readers()	mc_synchronize_rcu()
+#define rcu_readers_seen()	((void)0)
 
 #elif defined(__SANITIZE_THREAD__) || defined(URCTX_TSAN)
 
@@ -39,6 +40,7 @@ extern char urctx_grace_period __attribute__((visibility("hidden")));
 		urcu_bp_synchronize_rcu();                                     \
 		__tsan_acquire(&urctx_grace_period);                           \
 	} while (0)
+#define rcu_readers_seen()	__tsan_acquire(&urctx_grace_period)
 
 #else
 
@@ -48,14 +50,24 @@ extern char urctx_grace_period __attribute__((visibility("hidden")));
 #define rcu_enter()		urcu_bp_read_lock()
 #define rcu_exit()		urcu_bp_read_unlock()
 #define rcu_wait_readers()	urcu_bp_synchronize_rcu()
+#define rcu_readers_seen()	((void)0)
 
 #endif
 
 #ifndef URCTX_MC
-/* This thread's state as liburcu's registry has it, and: it left for good. */
+/*
+ * This thread's state as liburcu's inline functions know it; is the thread of such
+ * a state in a section; and: it left for good.
+ */
 static inline void *rcu_reader(void)
 {
 	return URCU_TLS(urcu_bp_reader);
+}
+
+static inline bool rcu_reader_inside(void *reader)
+{
+	return CMM_LOAD_SHARED(((struct urcu_bp_reader *)reader)->ctr) &
+	       URCU_BP_GP_CTR_NEST_MASK;
 }
 
 static inline void rcu_reader_gone(void *reader)

@@ -1,87 +1,84 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * retire.c - grace periods, and the housekeeper thread that waits for them
+ * retire.c - from the last put of a context that had children to its reuse
  *
  * Whatever ever had a chunk may still be read by a walker when it is put.  It is
- * pushed on a list here; the housekeeper takes all there is, passes a barrier
- * through every thread (which decides zombies, see put.c), waits for the readers
- * of that moment, and gives the memory back.
- *
- * The thread is started when first needed, sleeps a little so that a batch comes
- * together, and goes after a second with nothing to do.  If it cannot be started
- * the list waits and nothing fails; the next batch tries again.
+ * pushed on a list here.  Who puts a batch of them takes the list, passes a
+ * barrier through every thread, which decides zombies (put.c), and looks whether
+ * anybody is in a section (readers.c): if not, the memory is his to reuse.  If
+ * so, or if the batch never fills, it is the housekeeper's (house.c), who waits.
  */
-#include <errno.h>
-
 #include "fork.h"
+#include "house.h"
 #include "put.h"
-#include "rcu.h"
+#include "readers.h"
 #include "retire.h"
 #include "slab.h"
-
-#if defined(__SANITIZE_THREAD__) || defined(URCTX_TSAN)
-char urctx_grace_period;
-#endif
+#include "slot.h"
 
 static struct {
 	struct urctx *head;
 } __attribute__((aligned(64))) shard[RETIRE_SHARDS];
 
-/* What the housekeeper does; also the futex it sleeps on. */
-enum { HOUSE_NONE, HOUSE_WORKS, HOUSE_NAPS, HOUSE_SLEEPS };
-static uint32_t house;
-
-static void house_wake(uint32_t from)
+static struct urctx **shard_of(const struct thread *t)
 {
-	if (cas_relaxed(&house, &from, HOUSE_WORKS))
-		sys_futex_wake(&house);
+	return &shard[t->id % RETIRE_SHARDS].head;
 }
 
 void retire(struct urctx *n)
 {
 	struct thread *t = this_thread();
-	struct urctx **list = &shard[t->id % RETIRE_SHARDS].head;
-	struct urctx *head = load_relaxed(list);
-	uint32_t now;
+	struct urctx **list = shard_of(t), *head = load_relaxed(list);
 
 	do
 		n->link = head;
 	while (!cas(list, &head, n, RETIRE_PUSH));
-	fence_after_rmw(HOUSE_PUSH_SB);
-	now = load_relaxed(&house);
-	if (now == HOUSE_SLEEPS ||
-	    (++t->retired % RETIRE_BATCH == 0 && now == HOUSE_NAPS))
-		house_wake(now);
+	t->retired++;
+	house_pushed();
 }
 
-static struct urctx *house_take(void)
+bool retired_any(void)
 {
-	struct urctx *all = NULL, *n;
 	unsigned i;
 
-	for (i = 0; i < RETIRE_SHARDS; i++) {
-		if (!load_relaxed(&shard[i].head))
-			continue;
-		n = xchg(&shard[i].head, NULL, RETIRE_TAKE);
-		while (n) {
-			struct urctx *next = n->link;
+	for (i = 0; i < RETIRE_SHARDS; i++)
+		if (load_relaxed(&shard[i].head))
+			return true;
+	return false;
+}
 
-			__builtin_prefetch(chunk_first(n), 1);
-			n->link = all;
-			all = n;
-			n = next;
-		}
+/* All of @list in front of @all. */
+static struct urctx *take(struct urctx **list, struct urctx *all)
+{
+	struct urctx *n = NULL, *next;
+
+	if (load_relaxed(list))
+		n = xchg(list, NULL, RETIRE_TAKE);
+	for (; n; n = next) {
+		next = n->link;
+		__builtin_prefetch(chunk_first(n), 1);
+		n->link = all;
+		all = n;
 	}
 	return all;
 }
 
-/* Those that are DEAD, unlinked; zombies with children left are left to them. */
-static struct urctx *house_sort(struct urctx *list)
+struct urctx *retired_take(void)
+{
+	struct urctx *all = NULL;
+	unsigned i;
+
+	for (i = 0; i < RETIRE_SHARDS; i++)
+		all = take(&shard[i].head, all);
+	return all;
+}
+
+struct urctx *retired_sort(struct urctx *list)
 {
 	struct urctx *dead = NULL, *next;
 	unsigned nr = 0;
 
-	rcu_enter();
+	section_enter();
 	for (; list; list = next) {
 		uint32_t w = load(&list->watch, WATCH_TAKE), old = 0;
 
@@ -97,11 +94,11 @@ static struct urctx *house_sort(struct urctx *list)
 		list->link = dead;
 		dead = list;
 		if (++nr % WALK_BREATH == 0) {
-			rcu_exit();
-			rcu_enter();
+			section_exit();
+			section_enter();
 		}
 	}
-	rcu_exit();
+	section_exit();
 	return dead;
 }
 
@@ -109,124 +106,61 @@ static struct urctx *house_sort(struct urctx *list)
 static void chunk_reset(struct chunk *c)
 {
 	store_relaxed(&c->owner, (struct urctx *)NULL);
-	c->queue = NULL;
+	store_relaxed(&c->used, 0);
+	store_relaxed(&c->user, 0);
 	store_relaxed(&c->queuer, (struct thread *)NULL);
 	store_relaxed(&c->scan, (uintptr_t)0);
 	store_relaxed(&c->count, 0);
 	store_relaxed(&c->credit, 0);
-	store_relaxed(&c->user, 0);
-	store_relaxed(&c->used, 0);
 	store_relaxed(&c->flags_clean, 0);
 	store_relaxed(&c->calls_clean, 0);
+	c->queue = NULL;
 }
 
-static void give_chunks(struct chunk *c)
+void retired_free(struct urctx *n)
 {
-	struct chunk *list = NULL, *next;
-	uint32_t nr = 0;
+	struct thread *t = this_thread();
+	struct urctx *next;
 
-	for (; c; c = next) {
-		next = chunk_next(c);
-		chunk_reset(c);
-		store_relaxed(&c->next, list);
-		list = c;
-		if (++nr == CACHE_CHUNKS || !next) {
-			stock_give_chunks(list, nr);
-			list = NULL;
-			nr = 0;
+	for (; n; n = next) {
+		struct chunk *c = chunk_first(n), *more;
+
+		next = n->link;
+		for (; c; c = more) {
+			more = chunk_next(c);
+			chunk_reset(c);
+			chunk_free(t, c);
 		}
+		context_free(t, n);
 	}
 }
 
-static void house_free(struct urctx *n)
+/* A reader was in the way: back, for the housekeeper. */
+static void give_back(struct urctx *n)
 {
-	struct urctx *list = NULL, *next;
-	uint32_t nr = 0;
+	struct urctx *next;
 
 	for (; n; n = next) {
 		next = n->link;
-		give_chunks(chunk_first(n));
-		n->value = list;
-		sys_poison((char *)n + POISON_FROM, POISON_BYTES);
-		list = n;
-		if (++nr == CACHE_CONTEXTS || !next) {
-			stock_give_contexts(list, nr);
-			list = NULL;
-			nr = 0;
-		}
+		retire(n);
 	}
+	house_needed();
 }
 
-bool house_turn(void)
+void retire_settle(void)
 {
-	struct urctx *list = house_take();
+	struct thread *t = this_thread();
 
-	if (!list)
-		return false;
-	sys_membarrier();
-	list = house_sort(list);
-	if (list) {
-		fork_hold();
-		rcu_wait_readers();
-		fork_release();
-		house_free(list);
+	if (t->retired >= RETIRE_BATCH) {
+		struct urctx *list = take(shard_of(t), NULL);
+
+		sys_membarrier();
+		list = retired_sort(list);
+		if (list && readers_quiet())
+			retired_free(list);
+		else if (list)
+			give_back(list);
+		t->retired = 0;
 	}
-	return true;
-}
-
-static bool house_work_left(void)
-{
-	unsigned i;
-
-	for (i = 0; i < RETIRE_SHARDS; i++)
-		if (load_relaxed(&shard[i].head))
-			return true;
-	return false;
-}
-
-bool house_rest(bool worked)
-{
-	uint32_t state = worked ? HOUSE_NAPS : HOUSE_SLEEPS, was = state;
-
-	store_relaxed(&house, state);
-	/* whoever pushes from here on sees that; what was pushed before is seen */
-	fence(HOUSE_REST_SB);
-	if (worked || !house_work_left())
-		sys_futex_wait(&house, state,
-			       sys_now() + (worked ? HOUSE_NAP : HOUSE_IDLE));
-	if (worked || house_work_left()) {
-		store_relaxed(&house, HOUSE_WORKS);
-		return true;
-	}
-	/* woken: WORKS.  Else go, unless someone pushed and saw us asleep */
-	if (!cas_relaxed(&house, &was, HOUSE_NONE))
-		return true;
-	fence(HOUSE_REST_SB);
-	was = HOUSE_NONE;
-	return house_work_left() && cas_relaxed(&house, &was, HOUSE_WORKS);
-}
-
-void house_forked(void)
-{
-	store_relaxed(&house, HOUSE_NONE);
-}
-
-static void house_main(void)
-{
-	bool worked = false;
-
-	do
-		worked = house_turn();
-	while (house_rest(worked));
-}
-
-void house_ensure(void)
-{
-	uint32_t none = HOUSE_NONE;
-
-	if (load_relaxed(&house) != HOUSE_NONE || !house_work_left() ||
-	    !cas_relaxed(&house, &none, HOUSE_WORKS))
-		return;
-	if (sys_thread_start(house_main))
-		store_relaxed(&house, HOUSE_NONE);
+	house_ensure();
 }

@@ -8,21 +8,27 @@
 #include "context.h"
 
 /*
- * @n is DEAD and unlinked, or a zombie (ARMED, ONLIST): the housekeeper's from
- * here.  Lock-free, safe in a signal handler.
+ * @n is DEAD and unlinked, or a zombie (ARMED, ONLIST): ours from here.
+ * Lock-free, safe in a signal handler.
  */
 void retire(struct urctx *n);
 
-/* See that there is a housekeeper; not from a signal handler. */
-void house_ensure(void);
+/*
+ * Behind a put or a stop that may have retired: look after a full batch, without
+ * waiting, and see that there is a housekeeper for the rest.  Not in a signal
+ * handler: it frees into this thread's caches.
+ */
+void retire_settle(void);
 
-/* One turn: barrier, grace period, free.  False: there was nothing. */
-bool house_turn(void);
-
-/* Nothing to do: sleep.  False: idle long enough, and nobody needs us: go. */
-bool house_rest(bool worked);
-
-/* In a child of fork() there is no housekeeper. */
-void house_forked(void);
+/* For the housekeeper: what there is, linked by `link`. */
+bool retired_any(void);
+struct urctx *retired_take(void);
+/*
+ * A barrier has passed through all threads: those of @list that are DEAD and
+ * unlinked.  Zombies with children left are left to them.
+ */
+struct urctx *retired_sort(struct urctx *list);
+/* Every section that began before they were unlinked has ended. */
+void retired_free(struct urctx *list);
 
 #endif

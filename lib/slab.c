@@ -220,13 +220,3 @@ void cache_flush(struct thread *t)
 	flush_one(t, &t->contexts);
 	flush_one(t, &t->chunks);
 }
-
-void stock_give_contexts(struct urctx *list, uint32_t nr)
-{
-	stock_push(&contexts, list, nr);
-}
-
-void stock_give_chunks(struct chunk *list, uint32_t nr)
-{
-	stock_push(&chunks, list, nr);
-}

@@ -13,10 +13,6 @@ void *cache_refill(struct thread *t, struct cache *cache);
 void cache_spill(struct thread *t, struct cache *cache);
 void cache_flush(struct thread *t);
 
-/* Lists of free objects that the housekeeper gives back; @nr of them. */
-void stock_give_contexts(struct urctx *list, uint32_t nr);
-void stock_give_chunks(struct chunk *list, uint32_t nr);
-
 static inline struct urctx *context_alloc(struct thread *t)
 {
 	struct urctx *n = (struct urctx *)t->contexts.head;

@@ -104,7 +104,7 @@ static inline uintptr_t slot_published(struct urctx *p)
 static inline void slot_cleared(void)
 {
 	compiler_barrier();
-	if (__builtin_expect(!sys_asymmetric, 0))
+	if (__builtin_expect(!sys_asymmetric(), 0))
 		fence(LEAVE_SB);
 }
 

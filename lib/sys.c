@@ -20,7 +20,7 @@
 #define NSEC		1000000000LL
 #define THREAD_STACK	(128 << 10)
 
-bool sys_asymmetric;
+bool sys_has_membarrier;
 
 /* The result, or -errno. */
 static long call(long nr, long a, long b, long c, long d, long e, long f)
@@ -83,11 +83,11 @@ void sys_futex_wake(const uint32_t *addr)
 
 void sys_membarrier_register(void)
 {
-	if (load_relaxed(&sys_asymmetric))
+	if (sys_asymmetric())
 		return;
 	if (!call(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0,
 		  0, 0, 0))
-		store_relaxed(&sys_asymmetric, true);
+		store_relaxed(&sys_has_membarrier, true);
 }
 
 void sys_membarrier(void)
@@ -161,7 +161,7 @@ static void exit_key_make(void)
 	exit_error = pthread_key_create(&exit_key, exit_run);
 }
 
-bool sys_thread_exits(void (*fn)(void))
+void sys_thread_exits(void (*fn)(void))
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	int saved = errno;
@@ -172,5 +172,4 @@ bool sys_thread_exits(void (*fn)(void))
 	if (!exit_error)
 		exit_error = pthread_setspecific(exit_key, arg);
 	errno = saved;
-	return !exit_error;
 }

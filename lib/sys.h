@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "atomic.h"
+
 #ifdef URCTX_MC
 
 #include "mc_lib.h"
@@ -21,11 +23,16 @@
 #define sys_now()		 mc_now()
 #define sys_futex_wait(a, v, d)	 mc_futex_wait(a, v, d)
 #define sys_futex_wake(a)	 mc_futex_wake(a, 1 << 30)
-#define sys_asymmetric		 true
-#define sys_membarrier_register() ((void)0)
+#ifndef URCTX_MC_NO_MEMBARRIER
+#define sys_asymmetric()	 true
 #define sys_membarrier()	 mc_membarrier()
+#else
+#define sys_asymmetric()	 false
+#define sys_membarrier()	 fence(HOUSE_SB)
+#endif
+#define sys_membarrier_register() ((void)0)
 #define sys_thread_start(fn)	 mc_thread_start(fn)
-#define sys_thread_exits(fn)	 ((void)(fn), true)
+#define sys_thread_exits(fn)	 ((void)(fn))
 #define sys_poison(p, n)	 mc_poison(p, n)
 #define sys_unpoison(p, n)	 mc_unpoison(p, n)
 
@@ -45,14 +52,18 @@ void sys_futex_wake(const uint32_t *addr);	/* everybody */
  * A full fence in every running thread of the process.  Not there (seccomp,
  * gVisor): the other half of the pair must be a real fence too.
  */
-extern bool sys_asymmetric __attribute__((visibility("hidden")));	/* it is there */
+extern bool sys_has_membarrier __attribute__((visibility("hidden")));
+static inline bool sys_asymmetric(void)	/* it is there */
+{
+	return load_relaxed(&sys_has_membarrier);
+}
 void sys_membarrier_register(void);
 void sys_membarrier(void);
 
 /* A detached thread, all signals blocked, small stack, timer slack 1 ns. */
 int sys_thread_start(void (*fn)(void));
 /* @fn is to run when this thread exits; again if the library is used after it. */
-bool sys_thread_exits(void (*fn)(void));
+void sys_thread_exits(void (*fn)(void));
 
 /*
  * Free memory of a slab stays readable, so that late looks are harmless; tell

@@ -3,7 +3,7 @@
  * thread.c - a thread's first use of the library, its exit, and fork()
  */
 #include "fork.h"
-#include "rcu.h"
+#include "readers.h"
 #include "slab.h"
 #include "thread.h"
 
@@ -28,7 +28,7 @@ static void thread_exit(void)
 	struct thread *t = this_thread();
 
 	cache_flush(t);
-	fork_unregister();
+	readers_left(t);
 	t->id = 0;
 }
 
@@ -41,11 +41,11 @@ void thread_register(struct thread *t)
 	t->contexts.room = CACHE_CONTEXTS;
 	t->chunks.room = CACHE_CHUNKS;
 	sys_thread_exits(thread_exit);
+	fork_register();
 	/*
 	 * liburcu maps memory for a thread's first section: here, where there
 	 * may be some to map, and not in a cancel, which a signal may bring.
 	 */
-	rcu_enter();
-	rcu_exit();
-	fork_register();
+	section_enter();
+	section_exit();
 }

@@ -27,7 +27,12 @@ struct thread {
 	struct cache contexts, chunks;
 	struct slot *hint[HINTS];	/* indexed by parent; valid by its chunk's owner */
 	uint32_t id;			/* 0: not registered yet */
-	uint32_t retired;
+	uint32_t retired;		/* since it last looked after them */
+	void *reader;			/* its liburcu state, as readers.c has it */
+	bool unlisted;			/* readers.c has no room for it */
+#ifdef URCTX_MC
+	unsigned long mc_ctr;		/* stands for liburcu's */
+#endif
 	struct frame *frame;
 	struct urctx *queue;		/* roots whose callbacks wait for the outermost */
 };

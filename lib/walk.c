@@ -25,14 +25,14 @@
 void walk_lock(struct walk *w)
 {
 	if (!w->locked)
-		rcu_enter();
+		section_enter();
 	w->locked = true;
 }
 
 void walk_finish(struct walk *w)
 {
 	if (w->locked)
-		rcu_exit();
+		section_exit();
 	w->locked = false;
 }
 
@@ -99,8 +99,8 @@ void walk_breathe(struct walk *w)
 {
 	if (!pin(w->at))
 		return;
-	rcu_exit();
-	rcu_enter();
+	section_exit();
+	section_enter();
 	unpin(w->at);
 	w->breath = WALK_BREATH;
 }

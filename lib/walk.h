@@ -5,7 +5,7 @@
 #ifndef URCTX_WALK_H
 #define URCTX_WALK_H
 
-#include "rcu.h"
+#include "readers.h"
 #include "slot.h"
 
 struct walk {

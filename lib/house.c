@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * house.c - the housekeeper's thread
+ *
+ * It is started when first needed, takes what was retired and not reused by the
+ * threads themselves, waits for the readers of that moment, naps so that more
+ * comes together, and goes after a second with nothing to do.  If it cannot be
+ * started the list waits and nothing fails; the next put tries again.
+ */
+#include "fork.h"
+#include "house.h"
+#include "rcu.h"
+#include "retire.h"
+
+#if defined(__SANITIZE_THREAD__) || defined(URCTX_TSAN)
+char urctx_grace_period;
+#endif
+
+/* What it does; also the futex it sleeps on. */
+enum { NOBODY, WORKS, NAPS, SLEEPS };
+static uint32_t house;
+
+static void wake(uint32_t from)
+{
+	if (cas_relaxed(&house, &from, WORKS))
+		sys_futex_wake(&house);
+}
+
+void house_pushed(void)
+{
+	fence_after_rmw(HOUSE_PUSH_SB);
+	if (load_relaxed(&house) == SLEEPS)
+		wake(SLEEPS);
+}
+
+void house_needed(void)
+{
+	if (load_relaxed(&house) == NAPS)
+		wake(NAPS);
+}
+
+bool house_turn(void)
+{
+	struct urctx *list = retired_take();
+
+	if (!list)
+		return false;
+	sys_membarrier();
+	list = retired_sort(list);
+	if (list) {
+		fork_hold();
+		rcu_wait_readers();
+		fork_release();
+		retired_free(list);
+	}
+	return true;
+}
+
+bool house_rest(bool worked)
+{
+	uint32_t state = worked ? NAPS : SLEEPS, was = state;
+
+	store_relaxed(&house, state);
+	/* whoever pushes from here on sees that; what was pushed before is seen */
+	fence(HOUSE_REST_SB);
+	if (worked || !retired_any())
+		sys_futex_wait(&house, state,
+			       sys_now() + (worked ? HOUSE_NAP : HOUSE_IDLE));
+	if (worked || retired_any()) {
+		store_relaxed(&house, WORKS);
+		return true;
+	}
+	/* woken: WORKS.  Else go, unless someone pushed and saw us asleep */
+	if (!cas_relaxed(&house, &was, NOBODY))
+		return true;
+	fence(HOUSE_REST_SB);
+	was = NOBODY;
+	return retired_any() && cas_relaxed(&house, &was, WORKS);
+}
+
+static void house_main(void)
+{
+	bool worked;
+
+	do
+		worked = house_turn();
+	while (house_rest(worked));
+}
+
+void house_ensure(void)
+{
+	uint32_t none = NOBODY;
+
+	if (load_relaxed(&house) != NOBODY || !retired_any() ||
+	    !cas_relaxed(&house, &none, WORKS))
+		return;
+	if (sys_thread_start(house_main))
+		store_relaxed(&house, NOBODY);
+}
+
+void house_forked(void)
+{
+	store_relaxed(&house, NOBODY);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * readers.c - a table of the threads that walk, beside liburcu's own registry
+ *
+ * liburcu 0.13 can wait for a grace period but not ask for one.  Who puts a
+ * context must not wait, and need not: nearly always nobody is in a section.  The
+ * table holds the address of each thread's reader state, as the inline functions
+ * of urcu-bp.h know it, so that a batch of retired contexts is reused by whoever
+ * retired it when one look finds all of them outside.
+ *
+ *   reader                             reuse
+ *     ctr = in a section                 unlink
+ *     (compiler barrier)                 sys_membarrier()
+ *     read slots                         any ctr in a section? then not now
+ *     ctr = out                          sys_membarrier()
+ *                                        reuse
+ *
+ * A reader whose entry or ctr is not seen entered behind the first barrier, and
+ * finds what was unlinked no more.  One that is seen outside has done its reads
+ * before the second.  That is liburcu's own argument, without the waiting.
+ *
+ * Blocks are never freed, entries are: a thread's exit empties its own.
+ */
+#include "readers.h"
+
+struct block {
+	struct block *next;
+	void *reader[READERS];
+};
+
+static struct block first_block;
+
+/* Out of memory: NULL. */
+static struct block *block_after(struct block *b)
+{
+	struct block *more = load(&b->next, READERS_READ), *theirs = NULL;
+
+	if (more)
+		return more;
+	more = (struct block *)sys_pages(sizeof(*more));
+	if (!more || cas_or_read(&b->next, &theirs, more, READERS_LINK,
+				 READERS_READ))
+		return more;
+	sys_pages_free(more, sizeof(*more));
+	return theirs;
+}
+
+/* Threads that found no room in the table: while there are any, it tells nothing. */
+static uint32_t unlisted;
+
+static void unlist(struct thread *t)
+{
+	if (!t->unlisted)
+		fetch_add_relaxed(&unlisted, 1);
+	t->unlisted = true;
+}
+
+static void relist(struct thread *t)
+{
+	if (t->unlisted)
+		fetch_sub_relaxed(&unlisted, 1);
+	t->unlisted = false;
+}
+
+void readers_join(struct thread *t)
+{
+	void *mine = rcu_reader();
+	struct block *b;
+	unsigned i;
+
+	readers_left(t);
+	unlist(t);
+	for (b = &first_block; b; b = block_after(b))
+		for (i = 0; i < READERS; i++) {
+			void *none = NULL;
+
+			if (load_relaxed(&b->reader[i]) ||
+			    !cas_relaxed(&b->reader[i], &none, mine))
+				continue;
+			t->reader = mine;
+			fence_after_rmw(READER_SB);
+			relist(t);
+			return;
+		}
+	fence(READER_SB);
+}
+
+void readers_left(struct thread *t)
+{
+	struct block *b;
+	unsigned i;
+
+	for (b = &first_block; t->reader && b; b = load(&b->next, READERS_READ))
+		for (i = 0; i < READERS; i++)
+			if (load_relaxed(&b->reader[i]) == t->reader) {
+				store_relaxed(&b->reader[i], NULL);
+				t->reader = NULL;
+				break;
+			}
+	relist(t);
+}
+
+bool readers_quiet(void)
+{
+	struct block *b;
+	unsigned i;
+
+	if (!sys_asymmetric())
+		return false;
+	sys_membarrier();
+	if (load_relaxed(&unlisted))
+		return false;
+	for (b = &first_block; b; b = load(&b->next, READERS_READ))
+		for (i = 0; i < READERS; i++) {
+			void *reader = load_relaxed(&b->reader[i]);
+
+			if (reader && rcu_reader_inside(reader))
+				return false;
+		}
+	sys_membarrier();
+	rcu_readers_seen();
+	return true;
+}
+
+void readers_forked(void)
+{
+	struct block *b;
+	unsigned i;
+
+	store_relaxed(&unlisted, 0);
+	this_thread()->unlisted = false;
+	for (b = &first_block; b; b = b->next)
+		for (i = 0; i < READERS; i++) {
+			void *reader = load_relaxed(&b->reader[i]);
+
+			if (!reader || reader == rcu_reader())
+				continue;
+			rcu_reader_gone(reader);
+			store_relaxed(&b->reader[i], NULL);
+		}
+}
