@@ -139,7 +139,7 @@ struct chunk {
 	uintptr_t scan;			/* chunk to sweep next; zombie: first slot to look at */
 	uint32_t count;			/* chunks */
 	int32_t credit;			/* chunks that may be made before the next sweep */
-	uint8_t flags_clean, calls_clean;
+	uint32_t flags_clean, calls_clean;	/* I12 */
 
 	struct slot slot[CHUNK_SLOTS] __attribute__((aligned(64)));
 } __attribute__((aligned(CHUNK_BYTES)));
