@@ -105,10 +105,10 @@
  *    block of slots more for one that had.  A long-lived parent keeps the slots
  *    of its peak: its cancel and its last put scan them.  What is put serves
  *    later contexts, on any thread; the system does not get it back.
- *  - One thread is ours: the housekeeper waits for the grace periods after
- *    which the memory of contexts that had slots is used again.  Started when
- *    first needed, all signals blocked, named, gone after a second with nothing
- *    to do.  Where it cannot be started that memory waits, and nothing fails.
+ *  - One thread is ours, the housekeeper.  What had slots is reused after a
+ *    grace period; puts see to that in batches, and the housekeeper waits where
+ *    they cannot.  Started when first needed, all signals blocked, named, gone
+ *    after a second with nothing to do; refused, memory waits, nothing fails.
  *  - Misuse (a put too many, a callback armed twice): builds configured with
  *    --enable-debug say a sentence on stderr and abort; others may not notice.
  *    ASan, and valgrind with such a build, report uses after the last put.
@@ -196,8 +196,8 @@ struct urctx *urctx_get(struct urctx *ctx);
  * other derived.
  *
  * Beware: a put does not cancel, see urctx_end().
- * Context: any thread, inside callbacks too; lock-free; starts the housekeeper
- * if @ctx had slots and none runs; not async-signal-safe.
+ * Context: any thread, inside callbacks too; lock-free; may start the
+ * housekeeper; not async-signal-safe.
  */
 void urctx_put(struct urctx *ctx);
 
