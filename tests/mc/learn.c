@@ -36,6 +36,7 @@ int loc_covering(uintptr_t a)
 int loc_find(uintptr_t a, size_t size)
 {
 	uint16_t *w = plain_loc(a);
+	size_t i;
 	int l;
 
 	if (!w) {
@@ -58,9 +59,8 @@ int loc_find(uintptr_t a, size_t size)
 	l = nl++;
 	L[l].addr = a;
 	L[l].size = (uint8_t)size;
-	*w = (uint16_t)(l + 1);
-	if (size == 8 && !plain_loc(a + 4)[0])
-		plain_loc(a + 4)[0] = (uint16_t)(l + 1);
+	for (i = 0; i < size; i++)
+		*plain_loc(a + i) = (uint16_t)(l + 1);
 	return l;
 }
 

@@ -21,6 +21,10 @@ static struct {
 
 static struct result *shared;
 
+#ifdef MC_BREAKABLE
+int mc_broken;
+#endif
+
 static void run_child(const struct mc_scenario *s, int bound, double seconds)
 {
 	pid_t pid;
@@ -110,7 +114,7 @@ static void options(int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "lqb:t:T:r:jh", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "lqb:t:T:r:jhB:", longs, NULL)) != -1)
 		switch (c) {
 		case 'l':
 			opt.list = true;
@@ -133,6 +137,11 @@ static void options(int argc, char **argv)
 		case 'j':
 			opt.json = true;
 			break;
+#ifdef MC_BREAKABLE
+		case 'B':
+			mc_broken = atoi(optarg);
+			break;
+#endif
 		default:
 			usage(argv[0]);
 			exit(c == 'h' ? 0 : 2);

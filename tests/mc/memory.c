@@ -131,12 +131,15 @@ void memory_plain_write(uintptr_t a, size_t n)
 {
 	uintptr_t x;
 
-	for (x = a & ~(uintptr_t)3; x < a + n; x += 4) {
+	uint16_t before = 0;
+
+	for (x = a; x < a + n; x++) {
 		uint16_t *w = plain_loc(x);
 		struct loc *l;
 
-		if (!w || !*w)
+		if (!w || !*w || *w == before)
 			continue;
+		before = *w;
 		l = &L[*w - 1];
 		if (!l->racy || !M[l->v].n)
 			continue;

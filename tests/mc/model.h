@@ -16,10 +16,13 @@
 
 #include "mc.h"
 
-#ifndef MC_BREAK
-#define MC_BREAK	0	/* the rule that a mutant of the checker leaves out */
+/* Rules that the checker's own mutants leave out, one at a time: selftest/rules. */
+#ifdef MC_BREAKABLE
+extern int mc_broken;
+#define BROKEN(n)	(mc_broken == (n))
+#else
+#define BROKEN(n)	0
 #endif
-#define BROKEN(n)	(MC_BREAK == (n))
 
 #define NT		8	/* threads; 0 runs init and fini */
 #define NV		120	/* locations that threads compete for */
@@ -29,7 +32,7 @@
 #define OPS_MAX		6000	/* of a thread in one execution */
 #define STACK		(64u << 10)
 #define ARENA		(1u << 20)	/* of a thread */
-#define ARENA_BASE	0x10000000ul
+#define ARENA_BASE	0x100000000000ul	/* far from the heap */
 
 /* What a thread knows: clocks of plain accesses, positions in the orders. */
 struct view {

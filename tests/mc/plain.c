@@ -20,7 +20,7 @@ extern char __data_start[], _end[];
 
 struct shadow {
 	struct cell c;
-	uint16_t loc;
+	uint16_t loc[4];	/* learned: atomic locations, by byte */
 	uint16_t lane;		/* learned: cells of single bytes, from 1 */
 };
 
@@ -59,10 +59,10 @@ uint16_t *plain_loc(uintptr_t a)
 {
 	struct shadow *s = shadow_of(a);
 
-	return s ? &s->loc : NULL;
+	return s ? &s->loc[a & 3] : NULL;
 }
 
-/* Single bytes of these four are used by themselves. */
+/* Single bytes of these four, at @a, are used by themselves. */
 void plain_split(uintptr_t a)
 {
 	struct shadow *s = shadow_of(a);
@@ -207,7 +207,7 @@ void plain_access(uintptr_t a, size_t n, bool write, uintptr_t pc)
 			if (x < a || x + 4 > a + n)
 				plain_split(x);
 	for_each_cell(s, c, x, a, n) {
-		foreign |= c->wt != me || s->loc;
+		foreign |= c->wt != me || s->loc[0] || s->loc[1] || s->loc[2] || s->loc[3];
 		cell_plain(c, cell_addr(s, c, x), write, pc);
 	}
 	if (failed)
@@ -234,6 +234,8 @@ void plain_atomic(int t, const struct op *o, bool local)
 	int was = me;
 
 	me = t;
+	if (o->size < 4)
+		plain_split(o->addr & ~(uintptr_t)3);
 	for_each_cell(s, c, x, o->addr, o->size)
 		cell_atomic(c, cell_addr(s, c, x), write, now, o->pc);
 	if (local)

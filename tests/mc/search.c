@@ -251,8 +251,6 @@ static uint64_t perform(int t, const struct op *o, int alt, bool local)
 		if (o->kind != OP_LOAD && o->mo >= 3 && !local)
 			x->published = 1;
 	}
-	if (BROKEN(33))
-		x->dirty = 0;
 	return r;
 }
 
@@ -621,7 +619,7 @@ void search_scenario(const struct mc_scenario *s, int preemptions, double second
 	uint64_t base_key, random = 88172645463325252u;
 	enum outcome o = DONE;
 	size_t base;
-	int probes = 0;
+	int probes = BROKEN(31) ? PROBES : 0;
 
 	bound = preemptions;
 	begin(s);

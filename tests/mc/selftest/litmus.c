@@ -93,6 +93,10 @@ LITMUS2(mp_cas, "MP failed cas, relaxed", MAY, r[0] && !r[1],
 LITMUS2(mp_casa, "MP failed cas, acquire", NOT, r[0] && !r[1],
 	ST(x, 1, R); ST(y, 1, L), e1 = 7; CAS(y, &e1, 9, A, A); r[0] = e1; r[1] = LD(x, R))
 
+LITMUS2(mp_twice, "MP two messages of one value", MAY, r[0] && r[1] && !r[2] && r[3],
+	ST(y, 1, R); ST(x, 1, R); ST(y, 1, L); ST(e1, 1, R); ST(z, 1, R),
+	r[0] = LD(z, R); r[1] = LD(y, A); r[3] = LD(e1, R); r[2] = LD(x, R))
+
 /* ---- the rest of the alphabet ---- */
 LITMUS2(lb, "LB relaxed", NOT, r[0] && r[1],
 	r[0] = LD(x, R); ST(y, 1, R), r[1] = LD(y, R); ST(x, 1, R))
@@ -240,6 +244,15 @@ static void uaf_f(void) { mc_release(XCHG(ptr, NULL, A)); }
 static void uaf_r(void) { int *p = LD(ptr, A); if (p) r[0] = LD(*p, R); }
 static const struct mc_scenario uaf = { .name = "use after free, atomic", .init = gpf_init,
 	.threads = { uaf_r, uaf_f }, .flags = MAY };
+static void uafb_f(void) { mc_release(ptr); ST(x, 1, L); }
+static void uafb_r(void) { if (LD(x, A)) r[0] = *ptr; }
+static const struct mc_scenario uafb = { .name = "use after free, behind it", .init = gpf_init,
+	.threads = { uafb_r, uafb_f }, .flags = MAY };
+static void uafu_r(void) { r[0] = LD(*ptr, R); ST(x, 1, R); }
+static void uafu_late(void) { if (LD(x, R)) mc_release(ptr); else z = 1; }
+static void uafu_fini(void) { if (z) mc_release(ptr); }
+static const struct mc_scenario uafu = { .name = "freed under an atomic look", .init = gpf_init,
+	.threads = { uafu_r, uafu_late }, .fini = uafu_fini, .flags = MAY };
 static void lost_1(void) { ptr = mc_malloc(8); }
 static const struct mc_scenario lost = { .name = "memory lost", .threads = { lost_1 }, .flags = MAY };
 static void once(void) { int *p = LD(ptr, A); if (p) mc_release(p); }
@@ -301,12 +314,12 @@ static const struct mc_scenario tls = { .name = "storage of a thread", .threads 
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &sb, &sb_ra, &sb_f, &sb_f1, &sb_ar, &sb_sc, &sb_rmw, &sb_mb, &sb_gp,
-		       &mp, &mp_ra, &mp_rr, &mp_fr, &mp_fa, &mp_af, &mp_rs, &mp_rst, &mp_cas, &mp_casa,
+		       &mp, &mp_ra, &mp_rr, &mp_fr, &mp_fa, &mp_af, &mp_rs, &mp_rst, &mp_cas, &mp_casa, &mp_twice,
 		       &lb, &ww, &ww_f, &iriw, &iriw_f, &wrc, &corr, &cowr, &cowr2, &atom, &atoms, &atomst,
 		       &gp, &gp_out, &gp_two, &gp_nest, &gp_store, &gp_after, &gpf, &gpf_not, &gpf_late,
 		       &mbd, &mbr, &fut, &fut_no, &fut_two, &fut_flag, &fut_flag_weak, &fut_half, &fut_time,
 		       &race, &race_no, &race_late, &race_ww, &race_wr, &race_rel, &race_at, &race_at2,
-		       &race_at3, &plain_init, &lanes, &lanes_no, &uaf, &lost, &twice, &last, &last_weak,
+		       &race_at3, &plain_init, &lanes, &lanes_no, &uaf, &uafb, &uafu, &lost, &twice, &last, &last_weak,
 		       &pois, &pois_no, &pois_no2, &pois_no3, &reuse, &reuse_no, &oom, &oom_no, &abba,
 		       &spinning, &weak, &tls, NULL);
 }
