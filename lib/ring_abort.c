@@ -112,7 +112,8 @@ static bool ask(struct urctx_ring *r, struct ring_op *op)
 		op->state = OP_PARKED;
 		return true;
 	}
-	if (!io_uring_sq_space_left(r->ring) && !ring_sqe_room(r, 1, 0)) {
+	if (!io_uring_sq_space_left(r->ring) &&
+	    (!URCTX_RULE_47 || !ring_sqe_room(r, 1, 0))) {
 		if (!URCTX_RULE_47) {
 			list_del_init(&op->node);
 			op->state = OP_PARKED;

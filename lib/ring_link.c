@@ -55,6 +55,19 @@ void link_remove(struct urctx_ring *r, const struct ring_link *link)
 	r->links--;
 }
 
+/* What link_fired() does not do. */
+static void cancel_here(struct ring_link *link)
+{
+	for (struct ring_node *n = link->ops.next; n != &link->ops; n = n->next) {
+		struct io_uring_sync_cancel_reg reg = {
+			.addr = op_ud(link->ring, op_of(n), KIND_OP),
+			.timeout = { -1, -1 },
+		};
+
+		(void)io_uring_register_sync_cancel(link->ring->ring, &reg);
+	}
+}
+
 /*
  * The context has ended; this is the canceller's thread.  Whatever it did to
  * the ring itself would be refused (-EEXIST) or race with its owner.
@@ -64,7 +77,10 @@ static void link_fired(struct urctx_callback *cb)
 	struct ring_link *link = container_of(cb, struct ring_link, cb);
 	struct urctx_ring *r = link->ring;
 
-	wake_push(&r->wake, &link->wake, ring_mine(r));
+	if (URCTX_RULE_33)
+		wake_push(&r->wake, &link->wake, ring_mine(r));
+	else
+		cancel_here(link);
 }
 
 int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
