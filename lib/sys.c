@@ -146,7 +146,7 @@ int sys_thread_start(void (*fn)(void))
 }
 
 static pthread_key_t exit_key;
-static int exit_error;
+static bool exit_key_made;
 
 static void exit_run(void *arg)
 {
@@ -158,7 +158,7 @@ static void exit_run(void *arg)
 
 static void exit_key_make(void)
 {
-	exit_error = pthread_key_create(&exit_key, exit_run);
+	exit_key_made = !pthread_key_create(&exit_key, exit_run);
 }
 
 void sys_thread_exits(void (*fn)(void))
@@ -169,7 +169,7 @@ void sys_thread_exits(void (*fn)(void))
 
 	__builtin_memcpy(&arg, &fn, sizeof(arg));
 	pthread_once(&once, exit_key_make);
-	if (!exit_error)
-		exit_error = pthread_setspecific(exit_key, arg);
+	if (exit_key_made)	/* no memory: what this thread caches stays its */
+		pthread_setspecific(exit_key, arg);
 	errno = saved;
 }
