@@ -97,21 +97,25 @@ double result_ratio(const struct result *r);
 int result_met(const struct row *row, const struct result *r); /* -1: no goal */
 
 /*
- * Rounds: each side once to warm up, then side 0, 1, ... by turns, and the
- * median of each.  A side returns its figure for one round; NAN stops the row.
+ * Each side runs once to warm up, then side 0, 1, ... by turns; a side returns
+ * its figure, NAN stops the row.  A round is the median of so many slices of a
+ * fraction of a ms, shorter than what a scheduler gives: another program on this
+ * CPU then takes some slices out, but does not make a round slower.
  */
+enum { SLICES = 31, WHOLE = 1 };
+
 struct series {
 	unsigned nr;
 	double v[ROUNDS_MAX];
 };
 typedef double (*side_fn)(void *arg);
-bool rounds_run(unsigned rounds, const side_fn *side, unsigned nr, void *arg,
-		struct series *out);
+bool rounds_run(unsigned rounds, unsigned slices, const side_fn *side,
+		unsigned nr, void *arg, struct series *out);
 double series_median(const struct series *s);
 void series_to_result(struct result *r, const struct series *ours,
 		      const struct series *base);
-void bench_ab(const struct bench *b, struct result *r, side_fn ours,
-	      side_fn base, void *arg);
+void bench_ab(const struct bench *b, struct result *r, unsigned slices,
+	      side_fn ours, side_fn base, void *arg);
 
 /* Runs fn in a child process; false: it died, and r says how. */
 bool in_child(void (*fn)(void *arg, void *out), void *arg, void *out,
@@ -120,11 +124,14 @@ bool in_child(void (*fn)(void *arg, void *out), void *arg, void *out,
 /* rows.c */
 extern const struct row *const row_groups[];	/* each ends with a NULL name */
 const struct row *row_find(const char *name);
-extern const struct row poll_rows[], tree_rows[], memory_rows[], cancel_rows[],
-	mass_rows[], bind_rows[], late_rows[];
+extern const struct row poll_rows[], tree_rows[], stall_rows[], memory_rows[],
+	cancel_rows[], mass_rows[], bind_rows[], late_rows[];
 
 /* machine.c */
 int64_t now_ns(void);
+/* CPU time: what another program takes in between is not in it. */
+int64_t thread_ns(void);
+int64_t process_ns(void);
 void pin_to(int cpu);
 long rss_bytes(void);
 void spin_until(int64_t t);

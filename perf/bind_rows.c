@@ -13,7 +13,7 @@
 #include "bench.h"
 #include "target.h"
 
-enum { BATCH = 32, BLOCK = 4096, OFTEN = 3 };
+enum { BATCH = 32, BLOCK = 4096 };
 
 enum kind { NOP, READ, RECV };
 enum mode { PLAIN, FIRST, DEADLINE };
@@ -229,19 +229,16 @@ static void run_adds(const struct bench *b, struct result *r, enum kind kind,
 	static const side_fn side[2] = { side_ours, side_bare };
 	static struct series s[2], added;
 	struct adds *a = &adds;
-	unsigned rounds = b->rounds * OFTEN;
 
 	if (!ring_usable(b, r))
 		return;
 	a->b = b;
 	a->kind = kind;
 	a->mode = mode;
-	a->batches = b->quick ? 100 : kind == NOP ? 3000 : 1000;
+	a->batches = b->quick ? 10 : kind == NOP ? 100 : 30;
 	if (!adds_open(a, r))
 		return;
-	if (rounds > ROUNDS_MAX)
-		rounds = ROUNDS_MAX;
-	if (!rounds_run(rounds, side, 2, a, s) || a->wrong) {
+	if (!rounds_run(b->rounds, SLICES, side, 2, a, s) || a->wrong) {
 		result_fail(r, "an operation failed");
 		return;
 	}

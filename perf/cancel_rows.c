@@ -129,7 +129,7 @@ static void run_same(const struct bench *b, struct result *r)
 		result_fail(r, "no ring");
 		return;
 	}
-	bench_ab(b, r, side_same, side_same_bare, &s);
+	bench_ab(b, r, WHOLE, side_same, side_same_bare, &s);
 	result_extra(r, "p99", hist_percentile(&s.all, 99));
 	result_extra(r, "p999", hist_percentile(&s.all, 99.9));
 	result_note(r, "p50 of a pending recv; ours p99 %.0f ns",
@@ -193,7 +193,7 @@ static void run_cross(const struct bench *b, struct result *r)
 	hist_reset(&o.all);
 	o.x = (struct cross){ .b = b, .target = &target, .hist = &o.round,
 			      .n = b->quick ? 200 : 1500 };
-	if (!rounds_run(b->rounds, side, SIDES, &o, s)) {
+	if (!rounds_run(b->rounds, WHOLE, side, SIDES, &o, s)) {
 		result_fail(r, "a round failed: %s",
 			    o.x.error ? strerror(-o.x.error) :
 					"a recv was not aborted");

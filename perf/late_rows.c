@@ -103,7 +103,7 @@ static void run_late(const struct bench *b, struct result *r)
 		result_fail(r, "no ring");
 		return;
 	}
-	bench_ab(b, r, side_link, side_sleep, &l);
+	bench_ab(b, r, WHOLE, side_link, side_sleep, &l);
 	if (r->failed[0] && l.error)
 		snprintf(r->failed, sizeof(r->failed), "bind: %s",
 			 strerror(-l.error));

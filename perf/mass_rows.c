@@ -185,7 +185,7 @@ static void run_mass(const struct bench *b, struct result *r)
 	m.n = b->quick ? 5000 : 50000;
 	if (!ring_usable(b, r) || !mass_open(&m))
 		return;
-	bench_ab(b, r, side_mass, side_bare, &m);
+	bench_ab(b, r, WHOLE, side_mass, side_bare, &m);
 	result_extra(r, "operations", m.n);
 	result_extra(r, "sockets", SOCKETS);
 	if (b->quick)
@@ -239,7 +239,7 @@ static void run_op_bytes(const struct bench *b, struct result *r)
 	m.n = b->quick ? 5000 : 50000;
 	if (!ring_usable(b, r))
 		return;
-	bench_ab(b, r, side_op_bytes, NULL, &m);
+	bench_ab(b, r, WHOLE, side_op_bytes, NULL, &m);
 	result_extra(r, "op", sizeof(struct urctx_op));
 	result_note(r, "by RSS; %zu the operation, 8 its counter here, the "
 		    "rest bookkeeping", sizeof(struct urctx_op));

@@ -92,7 +92,7 @@ static void run_leaf(const struct bench *b, struct result *r)
 			    .n = b->quick ? 100000 : 1000000 };
 	double size;
 
-	bench_ab(b, r, side_leaf, side_cxx_leaf, &m);
+	bench_ab(b, r, WHOLE, side_leaf, side_cxx_leaf, &m);
 	size = in_fresh(leaf_size, &m);
 	result_extra(r, "context", size);
 	result_note(r, "by RSS: %.0f the context, %.1f its slot in the parent",
@@ -105,7 +105,10 @@ struct interior_out {
 	double ns, mib;
 };
 
-/* A under a root, B under A, put B, put A: the shape of a request's middle. */
+/*
+ * A under a root, B under A, put B, put A: the shape of a request's middle.  CPU
+ * time of the process: what the housekeeper does for it counts.
+ */
 static void interior_ours(void *arg, void *out)
 {
 	struct memory *m = arg;
@@ -119,7 +122,7 @@ static void interior_ours(void *arg, void *out)
 		return;
 	before = rss_bytes();
 	for (int part = 0; part < 10; part++) {
-		t0 = now_ns();
+		t0 = process_ns();
 		for (unsigned long i = 0; i < m->n / 10; i++) {
 			if (urctx_with_cancel(root, &a))
 				return;
@@ -128,7 +131,7 @@ static void interior_ours(void *arg, void *out)
 			urctx_put(c);
 			urctx_put(a);
 		}
-		ns += now_ns() - t0;
+		ns += process_ns() - t0;
 		rss = rss_bytes();
 		if (rss - before > most)
 			most = rss - before;
@@ -153,10 +156,10 @@ static double side_cxx_interior(void *arg)
 	struct memory *m = arg;
 	struct cxx_parent *p = cxx_parent_new();
 	unsigned long n = m->n / 4;
-	int64_t t0 = now_ns(), ns;
+	int64_t t0 = process_ns(), ns;
 
 	cxx_interior(p, n);
-	ns = now_ns() - t0;
+	ns = process_ns() - t0;
 	cxx_parent_free(p);
 	return (double)ns / (double)n;
 }
@@ -167,7 +170,7 @@ static void run_interior(const struct bench *b, struct result *r)
 			    .n = b->quick ? 50000 : 1000000 };
 	double most = 0;
 
-	bench_ab(b, r, side_interior, side_cxx_interior, &m);
+	bench_ab(b, r, WHOLE, side_interior, side_cxx_interior, &m);
 	for (unsigned i = 0; i < r->nr_extra; i++)
 		most = fmax(most, r->extra[i].value);
 	r->nr_extra = 0;

@@ -7,7 +7,7 @@
 #include "cxx.h"
 
 struct basic {
-	unsigned long n;	/* calls a round */
+	unsigned long n;	/* calls a slice */
 	struct urctx *ctx;
 	struct cxx_parent *cxx;
 };
@@ -125,7 +125,7 @@ static double side_after_stop(void *arg)
 static double cxx_side(struct basic *s,
 		       void (*fn)(struct cxx_parent *p, unsigned long n))
 {
-	unsigned long n = s->n / 4;	/* it is the slower one */
+	unsigned long n = s->n / 2;	/* it is the slower one */
 	int64_t t0 = now_ns();
 
 	fn(s->cxx, n);
@@ -165,7 +165,7 @@ static void run_basic(const struct bench *b, struct result *r, unsigned long n,
 		return;
 	}
 	s.cxx = cxx_parent_new();
-	if (!rounds_run(b->rounds, side, heap ? SIDES : 2, &s, series)) {
+	if (!rounds_run(b->rounds, SLICES, side, heap ? SIDES : 2, &s, series)) {
 		result_fail(r, "a round failed");
 	} else {
 		series_to_result(r, &series[0], &series[1]);
@@ -183,25 +183,25 @@ static void run_basic(const struct bench *b, struct result *r, unsigned long n,
 
 static void run_poll(const struct bench *b, struct result *r)
 {
-	run_basic(b, r, 100000000, side_poll_ours, side_poll_bare,
+	run_basic(b, r, 1000000, side_poll_ours, side_poll_bare,
 		  NULL);
 }
 
 static void run_derive_put(const struct bench *b, struct result *r)
 {
-	run_basic(b, r, 4000000, side_derive_put, side_cxx_derive_put,
+	run_basic(b, r, 20000, side_derive_put, side_cxx_derive_put,
 		  side_cxx_derive_put_heap);
 }
 
 static void run_derive_cancel_put(const struct bench *b, struct result *r)
 {
-	run_basic(b, r, 2000000, side_derive_cancel_put,
+	run_basic(b, r, 20000, side_derive_cancel_put,
 		  side_cxx_derive_cancel_put, NULL);
 }
 
 static void run_after_stop(const struct bench *b, struct result *r)
 {
-	run_basic(b, r, 2000000, side_after_stop, side_cxx_after_stop,
+	run_basic(b, r, 20000, side_after_stop, side_cxx_after_stop,
 		  NULL);
 }
 
@@ -219,7 +219,7 @@ struct worker {
 	struct urctx *parent;
 	int cpu;
 	atomic_int *ready;
-	int64_t from, to;
+	int64_t ns;
 	bool ok;
 };
 
@@ -232,9 +232,9 @@ static void *work(void *arg)
 	atomic_fetch_add(w->ready, 1);
 	while (atomic_load(w->ready) < 2)
 		;
-	w->from = now_ns();
+	w->ns = thread_ns();
 	w->ok = w->ok && derive_put(w->parent, w->two->n);
-	w->to = now_ns();
+	w->ns = thread_ns() - w->ns;
 	return NULL;
 }
 
@@ -243,7 +243,6 @@ static double both(struct two *two, struct urctx *p0, struct urctx *p1)
 {
 	atomic_int ready = 0;
 	struct worker w[2];
-	int64_t from, to;
 
 	for (int i = 0; i < 2; i++) {
 		w[i] = (struct worker){ .two = two, .parent = i ? p1 : p0,
@@ -261,9 +260,8 @@ static double both(struct two *two, struct urctx *p0, struct urctx *p1)
 		pthread_join(w[i].thread, NULL);
 	if (!w[0].ok || !w[1].ok)
 		return NAN;
-	from = w[0].from < w[1].from ? w[0].from : w[1].from;
-	to = w[0].to > w[1].to ? w[0].to : w[1].to;
-	return 2 * (double)two->n / (double)(to - from) * 1e3;
+	return ((double)two->n / (double)w[0].ns +
+		(double)two->n / (double)w[1].ns) * 1e3;
 }
 
 static double side_shared(void *arg)
@@ -293,7 +291,7 @@ static void run_derive_put_2t(const struct bench *b, struct result *r)
 		result_fail(r, "no context");
 		return;
 	}
-	bench_ab(b, r, side_shared, side_apart, &two);
+	bench_ab(b, r, WHOLE, side_shared, side_apart, &two);
 	result_note(r, "throughput: more is better, so is a ratio above 1");
 	result_extra(r, "ns_per_thread", 2e3 / r->ours);
 	urctx_put(two.parent[0]);

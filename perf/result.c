@@ -73,25 +73,6 @@ int result_met(const struct row *row, const struct result *r)
 	return met;
 }
 
-bool rounds_run(unsigned rounds, const side_fn *side, unsigned nr, void *arg,
-		struct series *out)
-{
-	for (unsigned s = 0; s < nr; s++) {
-		out[s].nr = 0;
-		if (isnan(side[s](arg)))
-			return false;
-	}
-	for (unsigned i = 0; i < rounds && out[0].nr < ROUNDS_MAX; i++)
-		for (unsigned s = 0; s < nr; s++) {
-			double v = side[s](arg);
-
-			if (isnan(v))
-				return false;
-			out[s].v[out[s].nr++] = v;
-		}
-	return true;
-}
-
 static int compare(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -99,10 +80,11 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void sorted(const struct series *s, double *v)
+/* Leaves v sorted. */
+static double median_of(double *v, unsigned n)
 {
-	memcpy(v, s->v, s->nr * sizeof(*v));
-	qsort(v, s->nr, sizeof(*v), compare);
+	qsort(v, n, sizeof(*v), compare);
+	return n & 1 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }
 
 double series_median(const struct series *s)
@@ -111,38 +93,68 @@ double series_median(const struct series *s)
 
 	if (!s->nr)
 		return NAN;
-	sorted(s, v);
-	return s->nr & 1 ? v[s->nr / 2] :
-			   (v[s->nr / 2 - 1] + v[s->nr / 2]) / 2;
+	memcpy(v, s->v, s->nr * sizeof(*v));
+	return median_of(v, s->nr);
+}
+
+static void spread(const struct series *s, double *lo, double *hi)
+{
+	for (unsigned i = 0; i < s->nr; i++) {
+		*lo = fmin(*lo, s->v[i]);	/* of NAN and v: v */
+		*hi = fmax(*hi, s->v[i]);
+	}
 }
 
 void series_to_result(struct result *r, const struct series *ours,
 		      const struct series *base)
 {
-	double v[ROUNDS_MAX];
-
 	r->rounds = ours->nr;
 	r->ours = series_median(ours);
-	if (ours->nr) {
-		sorted(ours, v);
-		r->lo = v[0];
-		r->hi = v[ours->nr - 1];
-	}
+	spread(ours, &r->lo, &r->hi);
 	if (!base || !base->nr)
 		return;
 	r->base = series_median(base);
-	sorted(base, v);
-	r->base_lo = v[0];
-	r->base_hi = v[base->nr - 1];
+	spread(base, &r->base_lo, &r->base_hi);
 }
 
-void bench_ab(const struct bench *b, struct result *r, side_fn ours,
-	      side_fn base, void *arg)
+/* Every side once more, by turns, as slice k. */
+static bool slice_run(const side_fn *side, unsigned nr, void *arg,
+		      double slice[SIDES][SLICES], unsigned k)
+{
+	for (unsigned s = 0; s < nr; s++) {
+		slice[s][k] = side[s](arg);
+		if (isnan(slice[s][k]))
+			return false;
+	}
+	return true;
+}
+
+bool rounds_run(unsigned rounds, unsigned slices, const side_fn *side,
+		unsigned nr, void *arg, struct series *out)
+{
+	double slice[SIDES][SLICES];
+
+	for (unsigned s = 0; s < nr; s++)
+		out[s].nr = 0;
+	if (!slice_run(side, nr, arg, slice, 0))
+		return false;
+	for (unsigned i = 0; i < rounds && i < ROUNDS_MAX; i++) {
+		for (unsigned k = 0; k < slices; k++)
+			if (!slice_run(side, nr, arg, slice, k))
+				return false;
+		for (unsigned s = 0; s < nr; s++)
+			out[s].v[out[s].nr++] = median_of(slice[s], slices);
+	}
+	return true;
+}
+
+void bench_ab(const struct bench *b, struct result *r, unsigned slices,
+	      side_fn ours, side_fn base, void *arg)
 {
 	side_fn side[2] = { ours, base };
-	struct series s[2];
+	static struct series s[2];
 
-	if (!rounds_run(b->rounds, side, base ? 2 : 1, arg, s))
+	if (!rounds_run(b->rounds, slices, side, base ? 2 : 1, arg, s))
 		result_fail(r, "a round failed");
 	else
 		series_to_result(r, &s[0], base ? &s[1] : NULL);

@@ -1,93 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* What the cancel of a big tree costs: wide, deep, again, while being polled. */
+/* What the cancel of a big tree costs: wide, deep, again. */
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <urctx.h>
 #include "bench.h"
 #include "cxx.h"
-
-/* One parent and n children, in the order in which they were derived. */
-struct fan {
-	struct urctx *root;
-	struct urctx **child;
-	unsigned long n;
-};
-
-static bool fan_derive(struct fan *f)
-{
-	for (unsigned long i = 0; i < f->n; i++)
-		if (urctx_with_cancel(f->root, &f->child[i]))
-			return false;
-	return true;
-}
-
-static bool fan_new(struct fan *f, unsigned long n)
-{
-	f->n = n;
-	f->child = calloc(n, sizeof(*f->child));
-	return f->child && !urctx_with_cancel(NULL, &f->root) && fan_derive(f);
-}
-
-static bool fan_all_done(const struct fan *f)
-{
-	for (unsigned long i = 0; i < f->n; i++)
-		if (!urctx_done(f->child[i]))
-			return false;
-	return true;
-}
-
-static void fan_put_children(struct fan *f)
-{
-	for (unsigned long i = 0; i < f->n; i++) {
-		urctx_put(f->child[i]);
-		f->child[i] = NULL;
-	}
-}
-
-static void fan_free(struct fan *f)
-{
-	fan_put_children(f);
-	urctx_put(f->root);
-	free(f->child);
-}
+#include "fan.h"
 
 /* ------------------------------------------------------------ wide: a child */
 
 struct wide {
-	unsigned long n, trees;	/* trees a round */
+	unsigned long n;
 };
 
 static double side_fan(void *arg)
 {
 	struct wide *w = arg;
-	int64_t ns = 0;
+	struct fan f;
+	int64_t t0, ns;
 
-	for (unsigned long i = 0; i < w->trees; i++) {
-		struct fan f;
-		int64_t t0;
-
-		if (!fan_new(&f, w->n))
-			return NAN;
-		t0 = now_ns();
-		urctx_cancel(f.root);
-		ns += now_ns() - t0;
-		if (!fan_all_done(&f))
-			return NAN;
-		fan_free(&f);
-	}
-	return (double)ns / (double)(w->n * w->trees);
+	if (!fan_new(&f, w->n))
+		return NAN;
+	t0 = thread_ns();
+	urctx_cancel(f.root);
+	ns = thread_ns() - t0;
+	if (!fan_all_done(&f))
+		return NAN;
+	fan_free(&f);
+	return (double)ns / (double)w->n;
 }
 
 static double side_cxx_fan(void *arg)
 {
 	struct wide *w = arg;
 	struct cxx_fan *f = cxx_fan_new(w->n);
-	int64_t t0 = now_ns(), ns;
+	int64_t t0 = thread_ns(), ns;
 	bool ok;
 
 	cxx_fan_cancel(f);
-	ns = now_ns() - t0;
+	ns = thread_ns() - t0;
 	ok = cxx_fan_done(f) == w->n;
 	cxx_fan_free(f);
 	return ok ? (double)ns / (double)w->n : NAN;
@@ -95,16 +46,16 @@ static double side_cxx_fan(void *arg)
 
 static void run_child_10k(const struct bench *b, struct result *r)
 {
-	struct wide w = { .n = 10000, .trees = b->quick ? 5 : 50 };
+	struct wide w = { .n = 10000 };
 
-	bench_ab(b, r, side_fan, side_cxx_fan, &w);
+	bench_ab(b, r, b->quick ? 3 : SLICES, side_fan, side_cxx_fan, &w);
 }
 
 static void run_child_1m(const struct bench *b, struct result *r)
 {
-	struct wide w = { .n = b->quick ? 100000 : 1000000, .trees = 1 };
+	struct wide w = { .n = b->quick ? 100000 : 1000000 };
 
-	bench_ab(b, r, side_fan, side_cxx_fan, &w);
+	bench_ab(b, r, WHOLE, side_fan, side_cxx_fan, &w);
 	if (b->quick)
 		result_note(r, "--quick: 100,000 children");
 }
@@ -129,9 +80,9 @@ static void *deep_ours(void *arg)
 			return NULL;
 		parent = d->level[i];
 	}
-	t0 = now_ns();
+	t0 = thread_ns();
 	urctx_cancel(d->level[0]);
-	d->ns = (double)(now_ns() - t0) / (double)d->n;
+	d->ns = (double)(thread_ns() - t0) / (double)d->n;
 	for (unsigned long i = 0; i < d->n; i++)
 		if (!urctx_done(d->level[i]))
 			d->ns = NAN;
@@ -145,10 +96,10 @@ static void *deep_cxx(void *arg)
 {
 	struct deep *d = arg;
 	struct cxx_chain *c = cxx_chain_new(d->n);
-	int64_t t0 = now_ns();
+	int64_t t0 = thread_ns();
 
 	cxx_chain_cancel(c);
-	d->ns = (double)(now_ns() - t0) / (double)d->n;
+	d->ns = (double)(thread_ns() - t0) / (double)d->n;
 	if (!cxx_chain_done(c))
 		d->ns = NAN;
 	cxx_chain_free(c);
@@ -192,7 +143,7 @@ static void run_deep(const struct bench *b, struct result *r)
 		result_fail(r, "out of memory");
 		return;
 	}
-	bench_ab(b, r, side_deep, side_cxx_deep, &d);
+	bench_ab(b, r, WHOLE, side_deep, side_cxx_deep, &d);
 	free(d.level);
 	result_note(r, "%sours on a stack of 64 KiB, the baseline on 1 GiB",
 		    b->quick ? "--quick: 100,000 levels; " : "");
@@ -248,7 +199,7 @@ static bool again_new(struct again *a)
 
 static void run_again(const struct bench *b, struct result *r)
 {
-	struct again a = { .n = b->quick ? 100000 : 2000000 };
+	struct again a = { .n = b->quick ? 10000 : 100000 };
 	struct cxx_fan *fan;
 
 	if (!again_new(&a)) {
@@ -259,7 +210,7 @@ static void run_again(const struct bench *b, struct result *r)
 	fan = cxx_fan_new(1);
 	urctx_cancel(a.root);
 	cxx_cancel_again(a.cxx, 1);
-	bench_ab(b, r, side_again, side_cxx_again, &a);
+	bench_ab(b, r, SLICES, side_again, side_cxx_again, &a);
 	cxx_fan_free(fan);
 	cxx_parent_free(a.cxx);
 	for (int i = 0; i < BRANCHES; i++)
@@ -332,137 +283,8 @@ static void run_burst(const struct bench *b, struct result *r)
 		result_fail(r, "out of memory");
 		return;
 	}
-	bench_ab(b, r, side_burst, side_no_burst, &s);
+	bench_ab(b, r, WHOLE, side_burst, side_no_burst, &s);
 	free(s.crowd.child);
-}
-
-/* ------------------------------------------- the polls of another thread */
-
-/*
- * On any machine the slowest poll of all is the longest interrupt.  So the time
- * of the cancel is cut into slices, each with the slowest poll that touches it
- * (a poll that lasts for many slices counts in all of them, as it would for
- * whoever came then), and the figure is what nine slices of ten stay below.
- */
-enum { WATCHED = 64, SLICE_NS = 100000, MAX_SLICES = 4096 };
-
-struct stall {
-	const struct bench *b;
-	unsigned long n;
-	struct urctx *watched[WATCHED];
-	int64_t usual_ns;	/* how long a cancel takes */
-	atomic_int state;	/* 0 wait, 1 poll, 2 stop */
-	double slice[MAX_SLICES];
-	unsigned slices;
-	double slowest, slowest_base;	/* least of all rounds */
-};
-
-static void slice_note(struct stall *s, int64_t from, int64_t to, double took)
-{
-	int64_t i = from / SLICE_NS, last = to / SLICE_NS;
-
-	for (; i <= last && i < MAX_SLICES; i++) {
-		while (s->slices <= i)
-			s->slice[s->slices++] = 0;
-		if (took > s->slice[i])
-			s->slice[i] = took;
-	}
-}
-
-static void *poller(void *arg)
-{
-	struct stall *s = arg;
-	unsigned long found = 0, polls = 0;
-	int64_t start, last;
-
-	pin_to(s->b->cpu[1]);
-	while (!atomic_load(&s->state))
-		;
-	start = last = now_ns();
-	s->slices = 0;
-	while (atomic_load_explicit(&s->state, memory_order_relaxed) == 1) {
-		int64_t t;
-
-		found += urctx_done(s->watched[polls++ % WATCHED]);
-		HIDE(found);
-		t = now_ns();
-		slice_note(s, last - start, t - start, (double)(t - last));
-		last = now_ns();
-	}
-	return NULL;
-}
-
-static int compare(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* In ns, a clock read included. */
-static double slow_poll(struct stall *s, bool cancel, double *slowest)
-{
-	pthread_t t;
-	struct fan f;
-	int64_t t0;
-
-	if (!fan_new(&f, s->n))
-		return NAN;
-	for (unsigned long i = 0; i < WATCHED; i++)
-		s->watched[i] = f.child[s->n / WATCHED * i];
-	atomic_store(&s->state, 0);
-	if (pthread_create(&t, NULL, poller, s))
-		return NAN;
-	spin_until(now_ns() + 200000);	/* it is pinned and spins */
-	atomic_store(&s->state, 1);
-	t0 = now_ns();
-	if (cancel) {
-		urctx_cancel(f.root);
-		s->usual_ns = now_ns() - t0;
-	} else {
-		spin_until(t0 + s->usual_ns);
-	}
-	atomic_store(&s->state, 2);
-	pthread_join(t, NULL);
-	fan_free(&f);
-	if (!s->slices)
-		return NAN;
-	qsort(s->slice, s->slices, sizeof(*s->slice), compare);
-	*slowest = fmin(*slowest, s->slice[s->slices - 1]);
-	return s->slice[s->slices * 9 / 10];
-}
-
-static double side_stall(void *arg)
-{
-	struct stall *s = arg;
-
-	return slow_poll(s, true, &s->slowest);
-}
-
-static double side_no_stall(void *arg)
-{
-	struct stall *s = arg;
-
-	return slow_poll(s, false, &s->slowest_base);
-}
-
-static void run_stall(const struct bench *b, struct result *r)
-{
-	static struct stall s;
-
-	if (b->nr_cpus < 2) {
-		result_skip(r, "needs two CPUs");
-		return;
-	}
-	s.b = b;
-	s.n = b->quick ? 100000 : 1000000;
-	s.slowest = s.slowest_base = INFINITY;
-	bench_ab(b, r, side_stall, side_no_stall, &s);
-	result_extra(r, "slowest", s.slowest);
-	result_extra(r, "baseline_slowest", s.slowest_base);
-	result_extra(r, "cancel_ms", (double)s.usual_ns / 1e6);
-	result_note(r, "in 9 of 10 slices of 0.1 ms; the slowest of all, in "
-		    "the best round: %.0f, %.0f", s.slowest, s.slowest_base);
 }
 
 const struct row tree_rows[] = {
@@ -481,8 +303,5 @@ const struct row tree_rows[] = {
 	{ "deep_1m", "core", "ns",
 	  "cancel of a chain of 1,000,000 levels, a level",
 	  "linked std::stop_source", NAN, GOAL_NONE, 0, run_deep },
-	{ "poll_stall_1m", "core", "ns",
-	  "slowest urctx_done() on another thread while 1,000,000 are cancelled",
-	  "the same without a cancel", 1000, GOAL_OURS_MAX, 0, run_stall },
 	{ NULL }
 };
