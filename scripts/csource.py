@@ -40,6 +40,12 @@ def functions(code):
         start = end + 1
 
 
+def macros(code):
+    """(name, body) of what #define gives a body."""
+    for name, body in re.findall(r"^[ \t]*#[ \t]*define[ \t]+(\w+)((?:.*\\\n)*.*)", code, re.M):
+        yield name, body
+
+
 def sources(top, *patterns):
     """Paths under top that match, in order."""
     return sorted({p for pattern in patterns for p in Path(top).glob(pattern)
