@@ -9,7 +9,7 @@
 # $top_srcdir. Ends with 77 where io_uring is forbidden.
 set -u
 
-program=$1 core=$2
+program=$1 core=$(readlink -f "$2")
 srcdir=${top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
