@@ -200,18 +200,15 @@ static bool again_new(struct again *a)
 static void run_again(const struct bench *b, struct result *r)
 {
 	struct again a = { .n = b->quick ? 10000 : 100000 };
-	struct cxx_fan *fan;
 
 	if (!again_new(&a)) {
 		result_fail(r, "no tree");
 		return;
 	}
 	a.cxx = cxx_parent_new();
-	fan = cxx_fan_new(1);
 	urctx_cancel(a.root);
 	cxx_cancel_again(a.cxx, 1);
 	bench_ab(b, r, SLICES, side_again, side_cxx_again, &a);
-	cxx_fan_free(fan);
 	cxx_parent_free(a.cxx);
 	for (int i = 0; i < BRANCHES; i++)
 		fan_free(&a.branch[i]);
