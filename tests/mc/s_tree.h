@@ -71,6 +71,13 @@ static inline void warm(void)
 		*thread_hint(t, kit[i].parent) = kit[i].hint;
 }
 
+/* As at the exit of a thread: what it has is for the others. */
+static inline void leave(void)
+{
+	cache_flush(this_thread());
+	this_thread()->id = 0;
+}
+
 static inline struct urctx *derive(struct urctx *parent)
 {
 	struct urctx *n = NULL;
