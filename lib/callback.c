@@ -28,7 +28,7 @@ void run_callback(const struct urctx *root, struct urctx *x, struct slot *s,
 	struct thread *t = this_thread();
 	struct frame f = { .slot = s, .root = root };
 
-	if (!cas_relaxed(&s->v, &v, (uintptr_t)cb | TAG_RUNNING))
+	if (!cas(&s->v, &v, (uintptr_t)cb | TAG_RUNNING, SLOT_READ))
 		return;
 	f.outer = t->frame;
 	t->frame = &f;

@@ -70,10 +70,13 @@ static void queue_push(struct thread *t, struct urctx *c)
 
 static struct urctx *queue_pop(struct thread *t)
 {
-	struct urctx *c = load_relaxed(&t->queue);
+	struct urctx *c;
 
+	section_enter();	/* a signal handler may run and unpin it meanwhile */
+	c = load_relaxed(&t->queue);
 	while (c && !cas_relaxed(&t->queue, &c, chunk_first(c)->queue))
 		;
+	section_exit();
 	return c;
 }
 
@@ -82,7 +85,7 @@ void run_queue(struct thread *t)
 	struct urctx *c;
 
 	while ((c = queue_pop(t))) {
-		store_relaxed(&chunk_first(c)->queuer, (struct thread *)NULL);
+		store(&chunk_first(c)->queuer, 0, QUEUE_LEFT);
 		walk_calls(c);
 		section_enter();
 		unpin(c);
@@ -93,14 +96,14 @@ void run_queue(struct thread *t)
 /* Leave @c's callbacks to our outermost cancel; false: they are another thread's. */
 static bool leave_for_later(struct thread *t, struct urctx *c)
 {
-	struct thread *queuer = NULL;
+	uint32_t queuer = 0;
 	struct frame *f;
 
 	for (f = t->frame; f; f = f->outer)
 		if (f->root == c)
 			return true;	/* that walk gets there */
-	if (!cas_relaxed(&chunk_first(c)->queuer, &queuer, t))
-		return queuer == t;
+	if (!cas(&chunk_first(c)->queuer, &queuer, t->id, QUEUE_TAKEN))
+		return queuer == t->id;
 	pin(c);		/* the caller's reference may go before its turn comes */
 	queue_push(t, c);
 	return true;

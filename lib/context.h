@@ -59,8 +59,9 @@ I7 descent.	A walker enters k found in s iff its own cas replaced a word with HA
  * I15 zombie.	After the last put nothing is attached: the set of occupied slots only
  *		shrinks.  ARMED is set, then everybody passes a barrier, then the scan
  *		that may leave the context to its children.  A child empties its slot
- *		before it looks at watch.  One cas to DEAD succeeds; its winner unlinks;
- *		with ONLIST in the old value the housekeeper frees, else the winner.
+ *		before it looks at watch.  One cas to DEAD succeeds; its winner unlinks,
+ *		then sets GONE.  Of him and whoever takes it off the list (ONLIST) the
+ *		second retires it: it is unlinked before its grace period begins.
  * I16 late.	A child may look at watch of a parent that is reclaimed or reused by now;
  *		what it does about it, it does in a section after reading watch again, and
  *		it is right for whichever context that is then.
@@ -68,7 +69,7 @@ I7 descent.	A walker enters k found in s iff its own cas replaced a word with HA
  * I18 owner.	owner == p implies that the chunk is linked to p and p has HASCH.  Set
  *		after linking, cleared after the grace period, before p can be reused.
  *		A hint is a slot, used iff its chunk's owner is the parent at hand.
- * I19 growth.	Chunks of a parent <= peak of live children / 17 + threads + 1.
+ * I19 growth.	Chunks of a parent <= peak of live children / 17 + threads + 17.
  * I22 nesting.	A thread's stack is bounded by the number of distinct roots that it
  *		cancels, not by contexts or callbacks.
  * I23 bits.	Slots, causes and callbacks are 8-aligned everywhere.  Live flags only go
@@ -93,7 +94,8 @@ I7 descent.	A walker enters k found in s iff its own cas replaced a word with HA
 /* watch */
 #define ARMED		1U	/* put while it had children: the last one unlinks it */
 #define DEAD		2U	/* unlinked, or about to be; by one party */
-#define ONLIST		4U	/* the housekeeper has it on its list */
+#define ONLIST		4U	/* on a list of retired ones, while a zombie */
+#define GONE		8U	/* DEAD, and out of its slot */
 #define WAIT		16U	/* somebody sleeps on the state word */
 #define PIN		256U	/* times the number of walkers that rest here */
 
@@ -131,12 +133,12 @@ struct chunk {
 	struct urctx *owner;
 	struct chunk *next;		/* free: the next free one */
 	uint32_t used;			/* slots from here on were never filled */
-	uint32_t user;			/* thread whose hint points here */
+	uint32_t user;			/* id of the thread whose hint points here */
 
 	/* the rest is used in the first chunk of a context only */
 	struct urctx *queue;		/* next root whose callbacks `queuer` has to run */
-	struct thread *queuer;
 	uintptr_t scan;			/* chunk to sweep next; zombie: first slot to look at */
+	uint32_t queuer;		/* id of a thread, or 0 */
 	uint32_t count;			/* chunks */
 	int32_t credit;			/* chunks that may be made before the next sweep */
 	uint32_t flags_clean, calls_clean;	/* I12 */

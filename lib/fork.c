@@ -25,7 +25,7 @@
 #define HOLD_LIMIT	(100 * 1000 * 1000LL)	/* ns */
 
 static pthread_mutex_t grace = PTHREAD_MUTEX_INITIALIZER;
-static int held;
+static __thread bool held;	/* glibc runs forks side by side */
 
 void fork_hold(void)
 {

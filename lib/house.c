@@ -12,7 +12,7 @@
 #include "rcu.h"
 #include "retire.h"
 
-#if defined(__SANITIZE_THREAD__) || defined(URCTX_TSAN)
+#ifdef URCTX_TSAN
 char urctx_grace_period;
 #endif
 
@@ -45,7 +45,10 @@ bool house_turn(void)
 
 	if (!list)
 		return false;
-	sys_membarrier();
+	if (!sys_membarrier()) {
+		retired_back(list);
+		return true;
+	}
 	list = retired_sort(list);
 	if (list) {
 		fork_hold();
@@ -87,15 +90,23 @@ static void house_main(void)
 	while (house_rest(worked));
 }
 
-void house_ensure(void)
+/* The last start was refused: only a full batch asks again. */
+static bool refused;
+
+void house_ensure(bool batch)
 {
 	uint32_t none = NOBODY;
 
 	if (load_relaxed(&house) != NOBODY || !retired_any() ||
+	    (load_relaxed(&refused) && !batch) ||
 	    !cas_relaxed(&house, &none, WORKS))
 		return;
-	if (sys_thread_start(house_main))
+	if (sys_thread_start(house_main)) {
+		store_relaxed(&refused, true);
 		store_relaxed(&house, NOBODY);
+	} else {
+		store_relaxed(&refused, false);
+	}
 }
 
 void house_forked(void)

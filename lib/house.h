@@ -12,7 +12,7 @@ void house_pushed(void);
 /* What was retired waits for a reader: do not let it nap. */
 void house_needed(void);
 /* There is a housekeeper, or nothing to do; may start a thread. */
-void house_ensure(void);
+void house_ensure(bool batch);
 
 /* One turn: barrier, grace period, free.  False: there was nothing. */
 bool house_turn(void);

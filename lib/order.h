@@ -36,7 +36,7 @@
 /*	name		order	pairs with	used in		such that */	\
 X(SLOT_PUBLISH,	acq_rel, "SLOT_READ",		"slot_try",			\
 	"who finds a child or a callback in a slot finds it whole")		\
-X(SLOT_READ,	acquire, "SLOT_PUBLISH",	"walk_read",			\
+X(SLOT_READ,	acquire, "SLOT_PUBLISH",	"walk_read run_callback",			\
 	"who finds a child or a callback in a slot finds it whole")		\
 X(ATTACH_SB,	seq_cst, "WALK_SB",		"slot_published",		\
 	"the walk sees the child, or the child sees its parent done")		\
@@ -76,10 +76,18 @@ X(WATCH_ARM,	release, "WATCH_READ",		"put_interior",			\
 	"who helps a zombie knows all its chunks")				\
 X(WATCH_READ,	acquire, "WATCH_ARM",		"claim",			\
 	"who helps a zombie knows all its chunks")				\
-X(WATCH_DEAD,	release, "WATCH_TAKE",		"claim",			\
-	"whoever frees a context does so after it was unlinked")		\
-X(WATCH_TAKE,	acquire, "WATCH_DEAD",		"retired_sort",			\
-	"whoever frees a context does so after it was unlinked")		\
+X(WATCH_GONE,	acq_rel, "WATCH_OFF",		"unlink_zombie",		\
+	"a zombie is unlinked before its grace period, and on one list")	\
+X(WATCH_OFF,	acq_rel, "WATCH_GONE",		"retired_dead",			\
+	"a zombie is unlinked before its grace period, and on one list")	\
+X(SCAN_SET,	release, "SCAN_READ",		"sweep put_interior zombie_empty", \
+	"the chunk that a search begins at was reset and linked")		\
+X(SCAN_READ,	acquire, "SCAN_SET",		"sweep zombie_empty",		\
+	"the chunk that a search begins at was reset and linked")		\
+X(QUEUE_LEFT,	release, "QUEUE_TAKEN",		"run_queue",			\
+	"one thread at a time uses the link of a queue of roots")		\
+X(QUEUE_TAKEN,	acquire, "QUEUE_LEFT",		"leave_for_later",		\
+	"one thread at a time uses the link of a queue of roots")		\
 X(REF_DROP,	acq_rel, "REF_DROP REF_LAST",	"ref_drop",			\
 	"what others did with a context is over before it goes")		\
 X(REF_LAST,	acquire, "REF_DROP",		"ref_drop",			\

@@ -24,62 +24,64 @@
 static bool zombie_empty(struct urctx *p)
 {
 	struct chunk *first = chunk_first(p), *c;
-	uintptr_t from = load_relaxed(&first->scan);
+	uintptr_t from = load(&first->scan, SCAN_READ);
 	struct slot *s = (struct slot *)from;
 
 	for (c = chunk_of(s); c; c = chunk_next(c), s = c ? &c->slot[0] : NULL)
 		for (; s != chunk_end(c); s++)
 			if (load(&s->v, SLOT_EMPTY)) {
 				if ((uintptr_t)s != from)
-					cas_relaxed(&first->scan, &from,
-						    (uintptr_t)s);
+					cas(&first->scan, &from, (uintptr_t)s,
+					    SCAN_SET);
 				return false;
 			}
 	return true;
 }
 
-bool claim(struct urctx *p, uint32_t *old)
+bool claim(struct urctx *p)
 {
 	uint32_t w = load(&p->watch, WATCH_READ);
 
 	/* somebody rests there: he looks when he goes on */
 	if ((w & (ARMED | DEAD)) != ARMED || w >= PIN || !zombie_empty(p))
 		return false;
-	while ((w & (ARMED | DEAD)) == ARMED && w < PIN) {
-		*old = w;
-		if (cas(&p->watch, &w, (w & ~ARMED) | DEAD, WATCH_DEAD))
+	while ((w & (ARMED | DEAD)) == ARMED && w < PIN)
+		if (cas_relaxed(&p->watch, &w, (w & ~ARMED) | DEAD))
 			return true;
-	}
 	return false;
 }
 
-/*
- * @p is DEAD by us.  Returns the parent, whose slot it has left; which may be
- * anything by the time it is looked at (I16).
- */
-static struct urctx *unlink_dead(struct urctx *p, uint32_t old)
+/* @p is DEAD by us.  Returns its parent, the slot of which it has left. */
+static struct urctx *unlink_dead(struct urctx *p)
 {
-	struct urctx *up = p->parent;
-	struct slot *s = p->slot;
+	if (p->slot)
+		slot_clear(p->slot);
+	return p->parent;
+}
 
-	if (s)
-		slot_clear(s);
-	if (!(old & ONLIST))
+/*
+ * A zombie may be on the list of the retired already.  Whoever takes it off there
+ * does not know whether it has left its slot: the second of the two retires it.
+ */
+static struct urctx *unlink_zombie(struct urctx *p)
+{
+	struct urctx *up = unlink_dead(p);
+
+	if (!(fetch_or(&p->watch, GONE, WATCH_GONE) & ONLIST))
 		retire(p);
-	return up;
+	return up;	/* anything by the time it is looked at (I16) */
 }
 
 void child_left(struct urctx *p)
 {
 	unsigned levels = 0;
-	uint32_t old;
 
 	section_enter();
 	while (p && (load_relaxed(&p->watch) & ARMED)) {
 		fence(ZOMBIE_SB);
-		if (!claim(p, &old))
+		if (!claim(p))
 			break;
-		p = unlink_dead(p, old);
+		p = unlink_zombie(p);
 		if (++levels % WALK_BREATH == 0) {
 			section_exit();
 			section_enter();
@@ -90,7 +92,7 @@ void child_left(struct urctx *p)
 
 void zombie_unlink(struct urctx *p)
 {
-	struct urctx *up = unlink_dead(p, ONLIST);
+	struct urctx *up = unlink_dead(p);
 
 	if (up)
 		slot_left(up);
@@ -113,17 +115,19 @@ static void put_interior(struct urctx *n)
 {
 	struct chunk *first = chunk_first(n);
 	uint32_t w = load_relaxed(&n->watch);
+	struct urctx *up;
 
 	if (put_empty(n))
 		while (w < PIN)
-			if (cas(&n->watch, &w, w | DEAD, WATCH_DEAD)) {
-				n = unlink_dead(n, w);
-				if (n)
-					slot_left(n);
+			if (cas_relaxed(&n->watch, &w, w | DEAD)) {
+				up = unlink_dead(n);
+				retire(n);
+				if (up)
+					slot_left(up);
 				retire_settle();
 				return;
 			}
-	store_relaxed(&first->scan, (uintptr_t)&first->slot[0]);
+	store(&first->scan, (uintptr_t)&first->slot[0], SCAN_SET);
 	fetch_or(&n->watch, ARMED | ONLIST, WATCH_ARM);
 	retire(n);
 	retire_settle();

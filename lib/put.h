@@ -12,11 +12,11 @@ void child_left(struct urctx *p);
 
 /*
  * In a section, or on the housekeeper's list: make @p DEAD if it is a zombie with
- * nothing left.  True: it is the caller's to unlink, and @old is what watch was.
+ * nothing left.  True: it is the caller's to unlink.
  */
-bool claim(struct urctx *p, uint32_t *old);
+bool claim(struct urctx *p);
 
-/* @p was claimed by the housekeeper, who has it on his list already. */
+/* @p was claimed by who has taken it off the list: unlink it, and no more. */
 void zombie_unlink(struct urctx *p);
 
 static inline void slot_left(struct urctx *p)

@@ -18,7 +18,7 @@
 #define rcu_wait_readers()	mc_synchronize_rcu()
 #define rcu_readers_seen()	((void)0)
 
-#elif defined(__SANITIZE_THREAD__) || defined(URCTX_TSAN)
+#elif defined(URCTX_TSAN)
 
 /*
  * TSan sees neither liburcu's volatile accesses nor its fences.  What it has to
@@ -54,7 +54,30 @@ extern char urctx_grace_period __attribute__((visibility("hidden")));
 
 #endif
 
-#ifndef URCTX_MC
+#if defined(URCTX_MC)
+/* readers.h has its own. */
+#elif defined(URCTX_TSAN)
+
+/* Without the inline functions their state is not seen: never known to be out. */
+static inline void *rcu_reader(void)
+{
+	static __thread char reader;
+
+	return &reader;
+}
+
+static inline bool rcu_reader_inside(void *reader)
+{
+	return reader;
+}
+
+static inline void rcu_reader_gone(void *reader)
+{
+	(void)reader;
+}
+
+#else
+
 /*
  * This thread's state as liburcu's inline functions know it; is the thread of such
  * a state in a section; and: it left for good.
@@ -74,6 +97,7 @@ static inline void rcu_reader_gone(void *reader)
 {
 	CMM_STORE_SHARED(((struct urcu_bp_reader *)reader)->ctr, 0);
 }
+
 #endif
 
 #endif

@@ -68,6 +68,8 @@ void readers_join(struct thread *t)
 	struct block *b;
 	unsigned i;
 
+	if (t->reader == mine)
+		return;
 	readers_left(t);
 	unlist(t);
 	for (b = &first_block; b; b = block_after(b))
@@ -105,10 +107,8 @@ bool readers_quiet(void)
 	struct block *b;
 	unsigned i;
 
-	if (!sys_asymmetric())
-		return false;
-	sys_membarrier();
-	if (load_relaxed(&unlisted))
+	if (!sys_asymmetric() || !sys_membarrier() ||
+	    load_relaxed(&unlisted))
 		return false;
 	for (b = &first_block; b; b = load(&b->next, READERS_READ))
 		for (i = 0; i < READERS; i++) {
@@ -117,9 +117,8 @@ bool readers_quiet(void)
 			if (reader && rcu_reader_inside(reader))
 				return false;
 		}
-	sys_membarrier();
 	rcu_readers_seen();
-	return true;
+	return sys_membarrier();
 }
 
 void readers_forked(void)

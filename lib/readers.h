@@ -51,8 +51,11 @@ static inline void section_enter(void)
 
 	rcu_enter();
 	mc_reader(1);
-	if (__builtin_expect(t->reader != rcu_reader(), 0))
+	if (__builtin_expect(t->reader != rcu_reader(), 0)) {
+		if (!t->id)		/* its exit takes it out of the table */
+			thread_register(t);
 		readers_join(t);
+	}
 }
 
 static inline void section_exit(void)

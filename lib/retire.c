@@ -73,6 +73,24 @@ struct urctx *retired_take(void)
 	return all;
 }
 
+/* Take @n off the list.  True: it is DEAD and unlinked, and ours. */
+static bool retired_dead(struct urctx *n)
+{
+	uint32_t w = load_relaxed(&n->watch);
+
+	if (w & ONLIST)
+		w = fetch_and(&n->watch, ~ONLIST, WATCH_OFF);
+	if (!(w & DEAD)) {
+		/* a zombie: its last child retires it, unless that is us */
+		if (!claim(n))
+			return false;
+		zombie_unlink(n);
+		return true;
+	}
+	/* off the list before it is unlinked: who does that retires it */
+	return !(w & ONLIST) || (w & GONE);
+}
+
 struct urctx *retired_sort(struct urctx *list)
 {
 	struct urctx *dead = NULL, *next;
@@ -80,17 +98,9 @@ struct urctx *retired_sort(struct urctx *list)
 
 	section_enter();
 	for (; list; list = next) {
-		uint32_t w = load(&list->watch, WATCH_TAKE), old = 0;
-
 		next = list->link;
-		if (w & ONLIST)
-			w = fetch_and(&list->watch, ~ONLIST, WATCH_TAKE);
-		if (!(w & DEAD)) {
-			/* its last child frees it, unless that is us */
-			if (!claim(list, &old))
-				continue;
-			zombie_unlink(list);
-		}
+		if (!retired_dead(list))
+			continue;
 		list->link = dead;
 		dead = list;
 		if (++nr % WALK_BREATH == 0) {
@@ -108,7 +118,7 @@ static void chunk_reset(struct chunk *c)
 	store_relaxed(&c->owner, (struct urctx *)NULL);
 	store_relaxed(&c->used, 0);
 	store_relaxed(&c->user, 0);
-	store_relaxed(&c->queuer, (struct thread *)NULL);
+	store_relaxed(&c->queuer, 0);
 	store_relaxed(&c->scan, (uintptr_t)0);
 	store_relaxed(&c->count, 0);
 	store_relaxed(&c->credit, 0);
@@ -135,8 +145,7 @@ void retired_free(struct urctx *n)
 	}
 }
 
-/* A reader was in the way: back, for the housekeeper. */
-static void give_back(struct urctx *n)
+void retired_back(struct urctx *n)
 {
 	struct urctx *next;
 
@@ -150,17 +159,20 @@ static void give_back(struct urctx *n)
 void retire_settle(void)
 {
 	struct thread *t = this_thread();
+	bool batch = t->retired >= RETIRE_BATCH;
 
-	if (t->retired >= RETIRE_BATCH) {
+	if (batch) {
 		struct urctx *list = take(shard_of(t), NULL);
 
-		sys_membarrier();
-		list = retired_sort(list);
-		if (list && readers_quiet())
+		bool ordered = sys_membarrier();
+
+		if (ordered)
+			list = retired_sort(list);
+		if (ordered && readers_quiet())
 			retired_free(list);
-		else if (list)
-			give_back(list);
+		else
+			retired_back(list);	/* a reader is in the way */
 		t->retired = 0;
 	}
-	house_ensure();
+	house_ensure(batch);
 }

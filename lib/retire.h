@@ -28,6 +28,8 @@ struct urctx *retired_take(void);
  * unlinked.  Zombies with children left are left to them.
  */
 struct urctx *retired_sort(struct urctx *list);
+/* Not now: on the list again. */
+void retired_back(struct urctx *list);
 /* Every section that began before they were unlinked has ended. */
 void retired_free(struct urctx *list);
 

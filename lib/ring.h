@@ -49,8 +49,8 @@
 #define MSEC		INT64_C(1000000)
 #define ASK_AGAIN	(50 * MSEC)	/* no answer and no CQE: ask again */
 #define ASK_FIRST	(1 * MSEC)	/* refused twice; doubles up to ASK_AGAIN */
-#define ASK_BATCH	1024U		/* cancels a turn */
-#define ASK_LEAST	16U		/* even if the CQ seems full */
+#define ASK_AHEAD	128U		/* cancels on their way */
+#define ASK_LEAST	16U		/* a turn, whatever is on its way */
 #define STUCK_TRIES	8U
 
 enum op_state { OP_FREE, OP_LIVE, OP_TOLD, OP_ASKED, OP_RETRY, OP_PARKED };

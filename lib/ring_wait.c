@@ -44,11 +44,13 @@ static int reap(struct urctx_ring *r)
 	return 0;
 }
 
-/* Submit, and sleep for @ns at most; even for 0 the kernel completes what it can. */
-static int enter(struct urctx_ring *r, int64_t ns)
+/*
+ * Submit, and sleep for @ns at most until there are @nr CQEs; even for 0 the
+ * kernel completes what it can.
+ */
+static int enter(struct urctx_ring *r, unsigned nr, int64_t ns)
 {
 	struct __kernel_timespec ts = { ns / 1000000000, ns % 1000000000 };
-	unsigned nr = URCTX_RULE_35 ? 1 : 4;
 	struct io_uring_cqe *cqe;
 	int saved = errno, ret;
 
@@ -59,6 +61,21 @@ static int enter(struct urctx_ring *r, int64_t ns)
 					       NULL);
 	errno = saved;
 	return ret;
+}
+
+/*
+ * What was asked for is mostly there at once; on a deferred ring the kernel
+ * completes as many as are waited for.
+ */
+static int submit_and_wait(struct urctx_ring *r, int64_t ns)
+{
+	if (r->asked_nr > 1) {
+		int ret = enter(r, r->asked_nr, 0);
+
+		if (!ns || (ret < 0 && ret != -ETIME) || io_uring_cq_ready(r->ring))
+			return ret;
+	}
+	return enter(r, URCTX_RULE_35 ? 1 : 4, ns);
 }
 
 int ring_wait(struct urctx_ring *r, int64_t deadline)
@@ -73,7 +90,7 @@ int ring_wait(struct urctx_ring *r, int64_t deadline)
 		if (left < ns)
 			ns = left > 0 ? left : 0;
 	}
-	ret = enter(r, ns);
+	ret = submit_and_wait(r, ns);
 	reaped = reap(r);
 	if (r->completed != before)
 		return (int)(r->completed - before);

@@ -7,17 +7,19 @@
  * chunks from where the last search ended, and takes the first with a quarter
  * free; if there is none, n/4 + 1 new chunks may be made before the next search.
  * A grant has seen n/2 chunks three quarters full, so that
- *	chunks <= peak of live children / 17 + threads + 1 (I19),
+ *	chunks <= peak of live children / 17 + threads + 17 (I19),
  * at no more than two chunks looked at for 14 slots taken, and none while growing.
  *
  * Two threads in one chunk share its lines: 27-100 ns instead of 16-18.  So a
  * chunk carries the mark of the thread that uses it; a search clears another's
- * mark and passes by the first time (the clock rule).
+ * mark and passes by the first time (the clock rule), for so many chunks a search:
+ * one thread may have marked them all.
  */
 #include "slab.h"
 #include "slot.h"
 
 #define ROOM	((CHUNK_SLOTS + 3) / 4)
+#define PASSES	8
 
 static unsigned chunk_room(const struct chunk *c)
 {
@@ -75,8 +77,9 @@ static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first
 			  uintptr_t v, uintptr_t live)
 {
 	uint32_t n = load_relaxed(&first->count), looks = (n + 1) / 2;
-	struct chunk *c = (struct chunk *)load_relaxed(&first->scan);
+	struct chunk *c = (struct chunk *)load(&first->scan, SCAN_READ);
 	struct slot *s = NULL;
+	unsigned passed = 0;
 
 	while (!s && looks--) {
 		uint32_t user;
@@ -84,7 +87,7 @@ static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first
 		if (!c)
 			c = first;
 		user = load_relaxed(&c->user);
-		if (user && user != t->id) {
+		if (user && user != t->id && passed++ < PASSES) {
 			store_relaxed(&c->user, 0);
 		} else if (chunk_room(c) >= ROOM) {
 			chunk_announce(p, c);
@@ -94,7 +97,7 @@ static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first
 		}
 		c = chunk_next(c);
 	}
-	store_relaxed(&first->scan, (uintptr_t)c);
+	store(&first->scan, (uintptr_t)c, SCAN_SET);
 	if (!s)
 		store_relaxed(&first->credit, (int32_t)(n / 4 + 1));
 	return s;

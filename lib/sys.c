@@ -90,11 +90,16 @@ void sys_membarrier_register(void)
 		store_relaxed(&sys_has_membarrier, true);
 }
 
-void sys_membarrier(void)
+bool sys_membarrier(void)
 {
-	/* refused: the other half is a real fence then, and so is this */
-	fence(HOUSE_SB);
-	call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0);
+	if (!sys_asymmetric()) {	/* the other half is a real fence too */
+		fence(HOUSE_SB);
+		return true;
+	}
+	if (!call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0))
+		return true;
+	store_relaxed(&sys_has_membarrier, false);
+	return false;
 }
 
 static void *thread_main(void *arg)

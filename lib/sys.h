@@ -25,10 +25,10 @@
 #define sys_futex_wake(a)	 mc_futex_wake(a, 1 << 30)
 #ifndef URCTX_MC_NO_MEMBARRIER
 #define sys_asymmetric()	 true
-#define sys_membarrier()	 mc_membarrier()
+#define sys_membarrier()	 (mc_membarrier(), true)
 #else
 #define sys_asymmetric()	 false
-#define sys_membarrier()	 fence(HOUSE_SB)
+#define sys_membarrier()	 ({ fence(HOUSE_SB); true; })
 #endif
 #define sys_membarrier_register() ((void)0)
 #define sys_thread_start(fn)	 mc_thread_start(fn)
@@ -58,7 +58,8 @@ static inline bool sys_asymmetric(void)	/* it is there */
 	return load_relaxed(&sys_has_membarrier);
 }
 void sys_membarrier_register(void);
-void sys_membarrier(void);
+/* False: it is refused from now on, and what should have been ordered is not. */
+bool sys_membarrier(void);
 
 /* A detached thread, all signals blocked, small stack, timer slack 1 ns. */
 int sys_thread_start(void (*fn)(void));

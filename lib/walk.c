@@ -61,6 +61,7 @@ void walk_enter(struct walk *w, struct urctx *x)
 	w->at = x;
 	w->word = inherit(load(&x->state, STATE_READ));
 	walk_chunk(w, chunk_first(x));
+	walk_tick(w);
 }
 
 void walk_start(struct walk *w, struct urctx *root, bool calls)

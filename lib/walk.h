@@ -57,15 +57,20 @@ static inline void walk_chunk(struct walk *w, struct chunk *c)
 /* A grace period need not wait for all of a long walk. */
 void walk_breathe(struct walk *w);
 
+static inline void walk_tick(struct walk *w)
+{
+	if (w->breath)
+		w->breath--;
+	else if (w->locked)
+		walk_breathe(w);
+}
+
 /* The next chunk of this context, or false. */
 static inline bool walk_next_chunk(struct walk *w)
 {
 	struct chunk *c = chunk_next(w->chunk);
 
-	if (w->breath)
-		w->breath--;
-	else if (w->locked)
-		walk_breathe(w);
+	walk_tick(w);
 	if (!c)
 		return false;
 	walk_chunk(w, c);
