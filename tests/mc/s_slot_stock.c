@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * s_slot_stock.c - what one thread frees another finds, and nobody else has it (G9)
+ */
+#include "s_tree.h"
+
+static struct urctx *had[MC_THREADS + 1][3], *a;
+static bool given_back;
+
+static void threads_know_each_other(void)
+{
+	unsigned i;
+
+	for (i = 1; i <= MC_THREADS; i++)
+		stock_up((int)i, 0, 0);
+}
+
+/* Three magazines of one context each. */
+static void init_stock(void)
+{
+	struct urctx *n[3];
+	int i;
+
+	for (i = 0; i < 3; i++)
+		n[i] = make(NULL, "context");
+	for (i = 0; i < 3; i++) {
+		urctx_put(n[i]);
+		leave();
+	}
+	threads_know_each_other();
+}
+
+static void as_new(void)
+{
+	struct thread *t = this_thread();
+
+	t->id = (uint32_t)mc_self() + 100;
+	t->contexts.room = CACHE_CONTEXTS;
+	t->chunks.room = CACHE_CHUNKS;
+}
+
+static void t_take_two(void)
+{
+	struct urctx **n = had[mc_self()];
+
+	as_new();
+	n[0] = derive(NULL);
+	n[1] = derive(NULL);
+}
+
+/* Takes two, and gives the first one back: the top is what it was. */
+static void t_take_give(void)
+{
+	struct urctx **n = had[mc_self()], *first;
+
+	as_new();
+	first = derive(NULL);
+	n[0] = derive(NULL);
+	urctx_put(first);
+	leave();
+}
+
+static void t_take(void)
+{
+	as_new();
+	had[mc_self()][0] = derive(NULL);
+}
+
+/* No two have the same. */
+static void all_different(void)
+{
+	struct urctx **n = &had[0][0];
+	unsigned i, j;
+
+	for (i = 0; i < 3 * (MC_THREADS + 1); i++)
+		for (j = 0; n[i] && j < i; j++)
+			mc_assert(n[i] != n[j]);
+}
+
+/* Nothing was ever freed: the threads carve, the first one makes the slab. */
+static void init_nothing(void)
+{
+	threads_know_each_other();
+}
+
+static void init_given(void)
+{
+	a = make(NULL, "A");
+	threads_know_each_other();
+}
+
+static void t_give(void)
+{
+	as_new();
+	urctx_put(a);
+	leave();
+	__atomic_store_n(&given_back, true, __ATOMIC_RELEASE);
+}
+
+/* Memory that was freed by others is found before there is new. */
+static void t_find(void)
+{
+	bool there = __atomic_load_n(&given_back, __ATOMIC_ACQUIRE);
+
+	as_new();
+	if (derive(NULL) != a)
+		mc_assert(!there);
+}
+
+static const struct mc_scenario aba = {
+	"stock_aba", "G9", init_stock, { t_take_two, t_take_give }, all_different,
+	TREE | MC_QUICK,
+};
+static const struct mc_scenario three = {
+	"stock_three", "G9", init_stock, { t_take, t_take, t_take_give }, all_different, TREE,
+};
+static const struct mc_scenario carve = {
+	"stock_carve", "G9", init_nothing, { t_take_two, t_take_two }, all_different,
+	TREE | MC_QUICK,
+};
+static const struct mc_scenario given = {
+	"stock_given", "G9", init_given, { t_give, t_find }, NULL, TREE | MC_QUICK,
+};
+
+int main(int argc, char **argv)
+{
+	return mc_main(argc, argv, &aba, &three, &carve, &given, NULL);
+}
