@@ -60,7 +60,7 @@ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 	c->slot = NULL;
 	if (!ctx)
 		return 0;
-	s = slot_take(t, ctx, (uintptr_t)cb | TAG_ARMED, 0);
+	s = slot_take(t, ctx, cb, TAG_ARMED, 0);
 	if (!s) {
 		c->fn = NULL;
 		return -ENOMEM;

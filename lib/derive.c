@@ -60,7 +60,7 @@ int urctx_with_cancel(struct urctx *parent, struct urctx **child)
 	urctx_assert(load_relaxed(&parent->ref),
 		     "the parent was put for the last time: hold a reference "
 		     "to it while you derive from it");
-	if (!slot_take(t, parent, (uintptr_t)n | TAG_CHILD, 0)) {
+	if (!slot_take(t, parent, n, TAG_CHILD, 0)) {
 		context_free(t, n);
 		return -ENOMEM;
 	}

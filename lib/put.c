@@ -153,6 +153,7 @@ static inline bool ref_drop(struct urctx *n)
 
 void urctx_put(struct urctx *n)
 {
+	struct thread *t = this_thread();
 	struct urctx *p;
 
 	touch(n);
@@ -168,9 +169,9 @@ void urctx_put(struct urctx *n)
 
 		slot_clear(s);
 		slot_left_settle(p);
-		*thread_hint(this_thread(), p) = s;
+		*thread_hint(t, p) = s;
 	}
-	context_free(this_thread(), n);
+	context_free(t, n);
 }
 
 void urctx_end(struct urctx *ctx)

@@ -30,8 +30,8 @@ static unsigned chunk_room(const struct chunk *c)
 	return room;
 }
 
-static struct slot *chunk_try(struct chunk *c, struct slot *s, uintptr_t v,
-			      uintptr_t live)
+static struct slot *chunk_try(struct chunk *c, struct slot *s, void *what,
+			      uintptr_t tag, uintptr_t live)
 {
 	unsigned i;
 
@@ -39,7 +39,7 @@ static struct slot *chunk_try(struct chunk *c, struct slot *s, uintptr_t v,
 		if (load_relaxed(&s->v))
 			continue;
 		chunk_raise(c, s);
-		if (slot_try(s, v, live))
+		if (slot_try(s, what, tag, live))
 			return s;
 	}
 	return NULL;
@@ -74,7 +74,7 @@ static struct chunk *chunk_link(struct urctx *p, struct chunk *c)
 
 /* The next chunk with a quarter free, within half of all. */
 static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first,
-			  uintptr_t v, uintptr_t live)
+			  void *what, uintptr_t tag, uintptr_t live)
 {
 	uint32_t n = load_relaxed(&first->count), looks = (n + 1) / 2;
 	struct chunk *c = (struct chunk *)load(&first->scan, SCAN_READ);
@@ -91,7 +91,7 @@ static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first
 			store_relaxed(&c->user, 0);
 		} else if (chunk_room(c) >= ROOM) {
 			chunk_announce(p, c);
-			s = chunk_try(c, &c->slot[0], v, live);
+			s = chunk_try(c, &c->slot[0], what, tag, live);
 			if (s)
 				store_relaxed(&c->user, t->id);
 		}
@@ -104,18 +104,18 @@ static struct slot *sweep(struct thread *t, struct urctx *p, struct chunk *first
 }
 
 /*
- * A new chunk, with @v in it.  The slot is filled before anybody can find the
+ * A new chunk, with @what in it.  The slot is filled before anybody can find the
  * chunk; a canceller that misses it was before HASCH, and is seen.
  */
-static struct slot *grow(struct thread *t, struct urctx *p, uintptr_t v,
-			 uintptr_t live)
+static struct slot *grow(struct thread *t, struct urctx *p, void *what,
+			 uintptr_t tag, uintptr_t live)
 {
 	struct chunk *c = chunk_alloc(t), *first;
 
 	if (!c)
 		return NULL;
-	slot_tell(&c->slot[0], v, live);
-	store_relaxed(&c->slot[0].v, v);
+	slot_tell(&c->slot[0], what, tag, live);
+	store_relaxed(&c->slot[0].v, (uintptr_t)what | tag);
 	store_relaxed(&c->used, SLOT_STEP);
 	store_relaxed(&c->user, t->id);
 	store_relaxed(&c->count, 1);
@@ -128,8 +128,8 @@ static struct slot *grow(struct thread *t, struct urctx *p, uintptr_t v,
 	return &c->slot[0];
 }
 
-struct slot *slot_take_slow(struct thread *t, struct urctx *p, uintptr_t v,
-			    uintptr_t live)
+struct slot *slot_take_slow(struct thread *t, struct urctx *p, void *what,
+			    uintptr_t tag, uintptr_t live)
 {
 	struct slot **hint = thread_hint(t, p), *s = NULL;
 	struct chunk *mine = chunk_of(*hint), *first = chunk_first(p);
@@ -137,11 +137,11 @@ struct slot *slot_take_slow(struct thread *t, struct urctx *p, uintptr_t v,
 	if (!t->id)
 		thread_register(t);
 	if (slot_hinted(*hint, p) && chunk_room(mine) >= ROOM)
-		s = chunk_try(mine, *hint, v, live);
+		s = chunk_try(mine, *hint, what, tag, live);
 	if (!s && first && load_relaxed(&first->credit) <= 0)
-		s = sweep(t, p, first, v, live);
+		s = sweep(t, p, first, what, tag, live);
 	if (!s)
-		s = grow(t, p, v, live);
+		s = grow(t, p, what, tag, live);
 	if (s)
 		*hint = slot_after(s);
 	return s;

@@ -16,32 +16,34 @@ struct call {
 
 _Static_assert(sizeof(struct call) <= sizeof(struct urctx_callback), "");
 
-struct slot *slot_take_slow(struct thread *t, struct urctx *p, uintptr_t v,
-			    uintptr_t live);
+struct slot *slot_take_slow(struct thread *t, struct urctx *p, void *what,
+			    uintptr_t tag, uintptr_t live);
 
 /*
  * What is going to be in @s is told where it lives (I2); @live is what a child's
  * state says, 0: the address of its slot.
  */
-static inline void slot_tell(struct slot *s, uintptr_t v, uintptr_t live)
+static inline void slot_tell(struct slot *s, void *what, uintptr_t tag,
+			     uintptr_t live)
 {
-	if ((v & TAG_BITS) == TAG_CHILD) {
-		struct urctx *n = (struct urctx *)v;
+	if (tag == TAG_CHILD) {
+		struct urctx *n = (struct urctx *)what;
 
 		store_relaxed(&n->state, live ? live : (uintptr_t)s);
 		n->slot = s;
 	} else {
-		((struct call *)(v & ~TAG_BITS))->slot = s;
+		((struct call *)what)->slot = s;
 	}
 }
 
-/* Put @v into @s if it is empty. */
-static inline bool slot_try(struct slot *s, uintptr_t v, uintptr_t live)
+/* Put @what into @s if it is empty. */
+static inline bool slot_try(struct slot *s, void *what, uintptr_t tag,
+			    uintptr_t live)
 {
 	uintptr_t empty = 0;
 
-	slot_tell(s, v, live);
-	return cas(&s->v, &empty, v, SLOT_PUBLISH);
+	slot_tell(s, what, tag, live);
+	return cas(&s->v, &empty, (uintptr_t)what | tag, SLOT_PUBLISH);
 }
 
 /* The slot behind @s, round the chunk: the next to try. */
@@ -69,22 +71,23 @@ static inline bool slot_hinted(const struct slot *s, const struct urctx *p)
 }
 
 /*
- * A slot of @p for @v; the caller holds a reference to @p.  NULL: out of memory.
+ * A slot of @p for @what; the caller holds a reference to @p.  NULL: out of memory.
  * The thread's hint is right nearly always (I18).
  */
 static inline struct slot *slot_take(struct thread *t, struct urctx *p,
-				     uintptr_t v, uintptr_t live)
+				     void *what, uintptr_t tag,
+				     uintptr_t live)
 {
 	struct slot **hint = thread_hint(t, p), *s = *hint;
 
 	if (__builtin_expect(slot_hinted(s, p), 1)) {
 		chunk_raise(chunk_of(s), s);
-		if (__builtin_expect(slot_try(s, v, live), 1)) {
+		if (__builtin_expect(slot_try(s, what, tag, live), 1)) {
 			*hint = slot_after(s);
 			return s;
 		}
 	}
-	return slot_take_slow(t, p, v, live);
+	return slot_take_slow(t, p, what, tag, live);
 }
 
 /*

@@ -50,7 +50,11 @@ extern __thread struct thread urctx_thread
 
 static inline struct thread *this_thread(void)
 {
-	return &urctx_thread;
+	struct thread *t = &urctx_thread;
+
+	/* once a function: gcc would ask the descriptor again for every use */
+	__asm__("" : "+r"(t));
+	return t;
 }
 #endif
 
