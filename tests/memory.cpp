@@ -324,11 +324,14 @@ static void use_in_destructor(void *value)
 
 TEST_CASE("G9: threads that use the library in their last destructors", "[G9][F15]")
 {
+	/* TSan gives a thread up in the last round: ours must be over by then. */
+	uintptr_t rounds = TESTS_TSAN ? 1 : 3;
+
 	REQUIRE(pthread_key_create(&late_key, use_in_destructor) == 0);
 	CHECK(growth_of([&] {
 		for (size_t i = 0, n = scaled(1000); i < n; i++)
-			thread([i] {
-				pthread_setspecific(late_key, (void *)(uintptr_t)3);
+			thread([i, rounds] {
+				pthread_setspecific(late_key, (void *)rounds);
 				if (i % 2)
 					urctx_put(derive(nullptr));
 			}).join();

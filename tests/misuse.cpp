@@ -129,9 +129,9 @@ static int ask_err(struct urctx *ctx)
 	return urctx_err(ctx);
 }
 
-static int ask_done(struct urctx *ctx)
+static int ask_cause(struct urctx *ctx)
 {
-	return urctx_done(ctx);
+	return urctx_cause(ctx) != nullptr;
 }
 
 static int get_another(struct urctx *ctx)
@@ -139,38 +139,45 @@ static int get_another(struct urctx *ctx)
 	return urctx_get(ctx) != ctx;
 }
 
+static void is_reported(const struct ending &end)
+{
+	INFO("it said: " << end.said);
+	CHECK_FALSE(end.late);
+	if (TESTS_ASAN)
+		CHECK(end.said.find("use-after-poison") != std::string::npos);
+	else
+		CHECK(end.code == 66);
+}
+
 TEST_CASE("a use after the last put is reported by ASan and valgrind", "[misuse]")
 {
 	if (!TESTS_ASAN && !(TESTS_VALGRIND && DEBUG_BUILD))
 		SKIP("needs ASan, or valgrind and --enable-debug");
-	for (auto use : { ask_err, ask_done, get_another }) {
+	/*
+	 * Not urctx_done(): it reads one word in line, and late looks of the
+	 * library's own read that word of free contexts, too.
+	 */
+	for (auto use : { ask_err, ask_cause, get_another }) {
 		struct ending end = in_child([&] { return uses_after_put(leaf, use); });
 
-		INFO("it said: " << end.said);
-		CHECK_FALSE(end.late);
-		if (TESTS_ASAN)
-			CHECK(end.said.find("use-after-poison") != std::string::npos);
-		CHECK((end.signal || end.code > 1));
+		is_reported(end);
 	}
-	/* What had children is freed by the housekeeper: only the tools wait. */
+	/* What had children is free after a grace period, a batch at a time. */
 	struct ending end = in_child([&] {
 		struct urctx *ctx = once_interior();
 		int64_t until = urctx_now() + INT64_C(20000000000);
 
 		urctx_put(ctx);
-		while (!TESTS_VALGRIND && urctx_now() < until) {
+		while (!VALGRIND_COUNT_ERRORS && urctx_now() < until) {
 			struct urctx *root = derive(nullptr);
 
-			/* Others go after it, until its own turn has come. */
 			urctx_put(derive(root));
 			urctx_put(root);
 			(void)urctx_err(ctx);
 		}
-		return TESTS_VALGRIND ? 66 : 0;
+		return VALGRIND_COUNT_ERRORS ? 66 : 0;
 	});
-	INFO("it said: " << end.said);
-	CHECK_FALSE(end.late);
-	CHECK((end.signal || end.code > 1));
+	is_reported(end);
 }
 
 TEST_CASE("what is not misuse is not reported", "[misuse]")
