@@ -155,6 +155,10 @@ static bool later(int t, int l, bool any)
 
 bool op_local(int t, const struct op *o)
 {
+#ifdef MC_BREAKABLE
+	if (mc_full)
+		return o->kind == OP_CHOOSE;
+#endif
 	switch (o->kind) {
 	case OP_LOAD:
 		if (BROKEN(12) && o->mo == 5)

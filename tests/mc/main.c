@@ -23,6 +23,7 @@ static struct result *shared;
 
 #ifdef MC_BREAKABLE
 int mc_broken;
+bool mc_full;
 #endif
 
 static void run_child(const struct mc_scenario *s, int bound, double seconds)
@@ -77,9 +78,10 @@ static int one(const struct mc_scenario *s)
 		       s->guarantees ? s->guarantees : "", r->verdict, bad ? "false" : "true");
 		escape(r->why);
 		printf("\",\"executions\":%lu,\"states\":%lu,\"steps\":%lu,\"locations\":%u,"
-		       "\"restarts\":%lu,\"seconds\":%.3f,\"bound\":%d}\n",
+		       "\"restarts\":%lu,\"seconds\":%.3f,\"bound\":%d,"
+		       "\"outcomes\":\"%u:%lx\"}\n",
 		       r->executions, r->states, r->steps, r->locations, r->restarts,
-		       r->seconds, r->bound);
+		       r->seconds, r->bound, r->noutcomes, (unsigned long)r->outcomes);
 	} else {
 		printf("%-36s %-8s %-10s %10lu ex %9lu st %11lu steps %8.3f s", s->name,
 		       s->guarantees ? s->guarantees : "", r->verdict, r->executions,
@@ -114,7 +116,7 @@ static void options(int argc, char **argv)
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "lqb:t:T:r:jhB:", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "lqb:t:T:r:jhB:F", longs, NULL)) != -1)
 		switch (c) {
 		case 'l':
 			opt.list = true;
@@ -140,6 +142,9 @@ static void options(int argc, char **argv)
 #ifdef MC_BREAKABLE
 		case 'B':
 			mc_broken = atoi(optarg);
+			break;
+		case 'F':
+			mc_full = true;
 			break;
 #endif
 		default:

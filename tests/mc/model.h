@@ -19,6 +19,12 @@
 /* Rules that the checker's own mutants leave out, one at a time: selftest/rules. */
 #ifdef MC_BREAKABLE
 extern int mc_broken;
+extern bool mc_full;		/* no reduction */
+void check_key(void);
+void check_outcome(void);
+void check_begin(void);
+uint64_t check_outcomes(unsigned *n);
+uint64_t plain_sum(void), plain_contents(void);
 #define BROKEN(n)	(mc_broken == (n))
 #else
 #define BROKEN(n)	0
@@ -186,11 +192,20 @@ void alloc_check_leaks(void);
 bool fault(unsigned flag);
 void alloc_reset(void);
 
-/* search.c */
+/* states.c */
+extern unsigned long states;
+bool seen(uint64_t key);		/* and adds it */
+void states_reset(void);
+
+/* step.c */
 uint64_t do_op(struct op *o);		/* called by the code under test */
+int alternatives(int t);		/* 0: it is done, or blocked */
+uint64_t perform(int t, const struct op *o, int alt, bool local);
+void touch_thread(int t);		/* before it is changed */
+void rehash_thread(int t);		/* after */
+
+/* search.c */
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void touch_thread(int t);
-void rehash_thread(int t);
 struct result {
 	const char *verdict;		/* "ok", "FAIL", "incomplete" */
 	char why[256];
@@ -198,6 +213,8 @@ struct result {
 	double seconds;
 	int bound;			/* of preemptions, -1: none */
 	unsigned locations;
+	uint64_t outcomes;		/* self-checks only */
+	unsigned noutcomes;
 };
 void search_scenario(const struct mc_scenario *s, int bound, double seconds,
 		     const char *replay, struct result *r);

@@ -232,6 +232,7 @@ LITMUS2(race_rel, "no race, read before the release", NOT, 0, r[0] = data; ST(x,
 LITMUS2(race_at, "race, atomic and plain read", MAY, 0, ST(x, 1, R), r[0] = x)
 LITMUS2(race_at2, "race, atomic read and plain write", MAY, 0, r[0] = LD(x, R), x = 1)
 LITMUS2(race_at3, "race, plain write and atomic read", MAY, 0, x = 1; ST(y, 1, R), if (LD(y, R)) r[0] = LD(x, R))
+LITMUS2(race_first, "race, with a thread's first access", MAY, 0, ST(x, 1, R), if (LD(x, R)) r[0] = x)
 LITMUS2(plain_init, "plain write, then shared", NOT, r[0] == 1 && r[1] != 7,
 	x = 7; ST(y, 1, L), r[0] = LD(y, A); r[1] = r[0] ? LD(x, R) : 7)
 static unsigned char bytes[4];
@@ -319,7 +320,7 @@ int main(int argc, char **argv)
 		       &gp, &gp_out, &gp_two, &gp_nest, &gp_store, &gp_after, &gpf, &gpf_not, &gpf_late,
 		       &mbd, &mbr, &fut, &fut_no, &fut_two, &fut_flag, &fut_flag_weak, &fut_half, &fut_time,
 		       &race, &race_no, &race_late, &race_ww, &race_wr, &race_rel, &race_at, &race_at2,
-		       &race_at3, &plain_init, &lanes, &lanes_no, &uaf, &uafb, &uafu, &lost, &twice, &last, &last_weak,
+		       &race_at3, &race_first, &plain_init, &lanes, &lanes_no, &uaf, &uafb, &uafu, &lost, &twice, &last, &last_weak,
 		       &pois, &pois_no, &pois_no2, &pois_no3, &reuse, &reuse_no, &oom, &oom_no, &abba,
 		       &spinning, &weak, &tls, NULL);
 }
