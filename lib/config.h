@@ -20,6 +20,7 @@
 #define CACHE_CHUNKS	64
 #define RETIRE_BATCH	64	/* contexts a thread retires before it wakes anyone */
 #define RETIRE_SHARDS	16
+#define TRIM_BYTES	(1 << 20)	/* free memory beyond that may go back */
 #define WALK_BREATH	128	/* chunks read in one read-side section */
 #define HINTS		4	/* slots a thread remembers, by parent */
 #define READERS		509	/* threads in a block of the readers' table */
@@ -37,6 +38,7 @@
 #define CACHE_CHUNKS	1
 #define RETIRE_BATCH	1
 #define RETIRE_SHARDS	1
+#define TRIM_BYTES	(1 << 30)
 #ifndef WALK_BREATH
 #define WALK_BREATH	2
 #endif

@@ -11,6 +11,7 @@
 #include "house.h"
 #include "rcu.h"
 #include "retire.h"
+#include "stock.h"
 
 #ifdef URCTX_TSAN
 char urctx_grace_period;
@@ -59,6 +60,11 @@ bool house_turn(void)
 	return true;
 }
 
+static bool work_left(void)
+{
+	return retired_any() || stocks_fat();
+}
+
 bool house_rest(bool worked)
 {
 	uint32_t state = worked ? NAPS : SLEEPS, was = state;
@@ -66,10 +72,10 @@ bool house_rest(bool worked)
 	store_relaxed(&house, state);
 	/* whoever pushes from here on sees that; what was pushed before is seen */
 	fence(HOUSE_REST_SB);
-	if (worked || !retired_any())
+	if (worked || !work_left())
 		sys_futex_wait(&house, state,
 			       sys_now() + (worked ? HOUSE_NAP : HOUSE_IDLE));
-	if (worked || retired_any()) {
+	if (worked || work_left()) {
 		store_relaxed(&house, WORKS);
 		return true;
 	}
@@ -78,16 +84,20 @@ bool house_rest(bool worked)
 		return true;
 	fence(HOUSE_REST_SB);
 	was = NOBODY;
-	return retired_any() && cas_relaxed(&house, &was, WORKS);
+	return work_left() && cas_relaxed(&house, &was, WORKS);
 }
 
 static void house_main(void)
 {
 	bool worked;
 
-	do
+	do {
 		worked = house_turn();
-	while (house_rest(worked));
+		if (!worked && stocks_fat()) {
+			stocks_trim();
+			worked = true;
+		}
+	} while (house_rest(worked));
 }
 
 /* The last start was refused: only a full batch asks again. */
@@ -97,7 +107,7 @@ void house_ensure(bool batch)
 {
 	uint32_t none = NOBODY;
 
-	if (load_relaxed(&house) != NOBODY || !retired_any() ||
+	if (load_relaxed(&house) != NOBODY || !work_left() ||
 	    (load_relaxed(&refused) && !batch) ||
 	    !cas_relaxed(&house, &none, WORKS))
 		return;

@@ -9,41 +9,30 @@
  * counts, so that a pop that was overtaken fails (no pointer is packed: a tag
  * of 32 bits whatever the address space).
  */
+#include "house.h"
 #include "slab.h"
+#include "stock.h"
 
-struct magazine {		/* one a possible head, beside the objects */
-	uint32_t next;		/* index + 1 of the next magazine's head */
-	uint32_t nr;		/* objects in this one */
-};
-
-struct stock {
-	uint64_t top;		/* tag << 32 | index + 1 of the first head */
-	uint32_t carved;	/* objects that were ever given out */
-	uint32_t size;		/* bytes an object */
-	uint32_t keep;		/* objects a thread's cache holds */
-	char *slab[STOCK_SLABS];
-} __attribute__((aligned(64)));
-
-static struct stock contexts = { .size = sizeof(struct urctx),
-				 .keep = CACHE_CONTEXTS };
-static struct stock chunks = { .size = sizeof(struct chunk),
-			       .keep = CACHE_CHUNKS };
+struct stock stock_contexts = { .size = sizeof(struct urctx),
+				.keep = CACHE_CONTEXTS };
+struct stock stock_chunks = { .size = sizeof(struct chunk),
+			      .keep = CACHE_CHUNKS };
 
 static struct stock *stock_of(struct thread *t, struct cache *cache)
 {
-	return cache == &t->contexts ? &contexts : &chunks;
+	return cache == &t->contexts ? &stock_contexts : &stock_chunks;
 }
 
-static void *link_get(struct stock *st, void *obj)
+void *link_get(struct stock *st, void *obj)
 {
-	if (st == &contexts)
+	if (st == &stock_contexts)
 		return ((struct urctx *)obj)->value;
 	return load_relaxed(&((struct chunk *)obj)->next);
 }
 
-static void link_set(struct stock *st, void *obj, void *next)
+void link_set(struct stock *st, void *obj, void *next)
 {
-	if (st == &contexts)
+	if (st == &stock_contexts)
 		((struct urctx *)obj)->value = next;
 	else
 		store_relaxed(&((struct chunk *)obj)->next,
@@ -86,7 +75,7 @@ static char *slab_make(struct stock *st, unsigned k)
 	return slab_at(st, k);
 }
 
-static void *object(struct stock *st, uint32_t index)
+void *object(struct stock *st, uint32_t index)
 {
 	unsigned k = slab_of(index);
 
@@ -101,7 +90,7 @@ static struct magazine *magazine(struct stock *st, uint32_t index)
 	return (struct magazine *)(void *)side + (index - slab_first(k));
 }
 
-static uint32_t index_of(struct stock *st, const void *obj)
+uint32_t index_of(struct stock *st, const void *obj)
 {
 	unsigned k = STOCK_SLABS;
 
@@ -115,22 +104,22 @@ static uint32_t index_of(struct stock *st, const void *obj)
 	urctx_die("this is not one of ours: was it put twice, or overwritten?");
 }
 
-static void stock_push(struct stock *st, void *list, uint32_t nr)
+void stock_push(struct stock *st, uint64_t *stack, void *head, uint32_t nr)
 {
-	uint32_t i = index_of(st, list);
+	uint32_t i = index_of(st, head);
 	struct magazine *m = magazine(st, i);
-	uint64_t top = load_relaxed(&st->top), mine;
+	uint64_t top = load_relaxed(stack), mine;
 
 	m->nr = nr;
 	do {
 		store_relaxed(&m->next, (uint32_t)top);
 		mine = ((top >> 32) + 1) << 32 | (i + 1);
-	} while (!cas(&st->top, &top, mine, STOCK_PUSH));
+	} while (!cas(stack, &top, mine, STOCK_PUSH));
 }
 
-static void *stock_pop(struct stock *st, uint32_t *nr)
+void *stock_pop(struct stock *st, uint64_t *stack, uint32_t *nr)
 {
-	uint64_t top = load(&st->top, STOCK_POP), rest;
+	uint64_t top = load(stack, STOCK_POP), rest;
 	uint32_t i;
 
 	do {
@@ -140,16 +129,29 @@ static void *stock_pop(struct stock *st, uint32_t *nr)
 		/* overtaken, this reads the next life's link: the tag differs */
 		rest = ((top >> 32) + 1) << 32 |
 		       load_relaxed(&magazine(st, i)->next);
-	} while (!cas_or_read(&st->top, &top, rest, STOCK_POP, STOCK_POP));
+	} while (!cas_or_read(stack, &top, rest, STOCK_POP, STOCK_POP));
 	*nr = magazine(st, i)->nr;
 	return object(st, i);
+}
+
+/* @nr objects that lie one behind the other, zeroed: a list. */
+static void *link_all(struct stock *st, uint32_t first, uint32_t nr)
+{
+	void *list = NULL;
+
+	while (nr--) {
+		void *obj = object(st, first + nr);
+
+		link_set(st, obj, list);
+		list = obj;
+	}
+	return list;
 }
 
 /* Objects that nobody has had yet: zeroed pages. */
 static void *stock_carve(struct stock *st, uint32_t *nr)
 {
-	uint32_t i = load_relaxed(&st->carved), j;
-	void *list = NULL;
+	uint32_t i = load_relaxed(&st->carved);
 
 	do {
 		unsigned k = slab_of(i);
@@ -157,14 +159,8 @@ static void *stock_carve(struct stock *st, uint32_t *nr)
 		if (k >= STOCK_SLABS || (!slab_at(st, k) && !slab_make(st, k)))
 			return NULL;
 	} while (!cas_relaxed(&st->carved, &i, i + CARVE_OBJECTS));
-	for (j = i + CARVE_OBJECTS; j-- > i;) {
-		void *obj = object(st, j);
-
-		link_set(st, obj, list);
-		list = obj;
-	}
 	*nr = CARVE_OBJECTS;
-	return list;
+	return link_all(st, i, CARVE_OBJECTS);
 }
 
 void *cache_refill(struct thread *t, struct cache *cache)
@@ -175,8 +171,16 @@ void *cache_refill(struct thread *t, struct cache *cache)
 
 	if (!t->id)
 		thread_register(t);
-	list = stock_pop(st, &nr);
-	if (!list)
+	list = stock_pop(st, &st->top, &nr);
+	if (list) {
+		uint32_t spare = fetch_sub_relaxed(&st->spare, nr) - nr;
+
+		if (spare < load_relaxed(&st->left))
+			store_relaxed(&st->left, spare);
+	}
+	else if ((list = stock_pop(st, &st->raw, &nr)))
+		list = link_all(st, index_of(st, list), nr);
+	else
 		list = stock_carve(st, &nr);
 	if (!list)
 		return NULL;
@@ -202,15 +206,22 @@ void cache_spill(struct thread *t, struct cache *cache)
 	cache->head = link_get(st, last);
 	cache->room += nr;
 	link_set(st, last, NULL);
-	stock_push(st, list, nr);
+	stock_push(st, &st->top, list, nr);
+	fetch_add_relaxed(&st->spare, nr);
+	if (stock_fat(st)) {
+		house_pushed();
+		house_ensure(false);
+	}
 }
 
 static void flush_one(struct thread *t, struct cache *cache)
 {
 	struct stock *st = stock_of(t, cache);
 
-	if (cache->head)
-		stock_push(st, cache->head, st->keep - cache->room);
+	if (cache->head) {
+		stock_push(st, &st->top, cache->head, st->keep - cache->room);
+		fetch_add_relaxed(&st->spare, st->keep - cache->room);
+	}
 	cache->head = NULL;
 	cache->room = 0;
 }

@@ -53,6 +53,15 @@ void sys_pages_free(void *p, size_t size)
 	errno = saved;
 }
 
+void sys_pages_clear(void *p, size_t size)
+{
+	int saved = errno;
+
+	if (madvise(p, size, MADV_DONTNEED))
+		__builtin_memset(p, 0, size);
+	errno = saved;
+}
+
 int64_t sys_now(void)
 {
 	struct timespec ts;

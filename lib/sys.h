@@ -20,6 +20,7 @@
 
 #define sys_pages(size)		 mc_alloc(size, 512)
 #define sys_pages_free(p, size)	 mc_free(p)
+#define sys_pages_clear(p, size) __builtin_memset(p, 0, size)
 #define sys_now()		 mc_now()
 #define sys_futex_wait(a, v, d)	 mc_futex_wait(a, v, d)
 #define sys_futex_wake(a)	 mc_futex_wake(a, 1 << 30)
@@ -41,6 +42,8 @@
 /* Zeroed pages, aligned to a page; NULL when there are none. */
 void *sys_pages(size_t size);
 void sys_pages_free(void *p, size_t size);
+/* Zero whole pages by giving their memory back. */
+void sys_pages_clear(void *p, size_t size);
 
 int64_t sys_now(void);			/* CLOCK_MONOTONIC, ns */
 
