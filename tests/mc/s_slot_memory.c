@@ -3,7 +3,6 @@
  * s_slot_memory.c - no memory for a derivation: nothing is half made, and the next
  * one that gets some works (G2, G3)
  */
-#include "retire.h"
 #include "s_tree.h"
 
 static struct urctx *p, *k;
@@ -63,7 +62,6 @@ static void t_derive_once(void)
 
 static void t_cancel(void)
 {
-	warm();
 	cancel_one(p);
 	mc_assert(urctx_done(p));
 }

@@ -7,12 +7,16 @@
 static struct urctx *had[MC_THREADS + 1][3], *a;
 static bool given_back;
 
-static void threads_know_each_other(void)
+/* Their caches are empty, and as small as they are. */
+static void fresh(int threads)
 {
-	unsigned i;
-
-	for (i = 1; i <= MC_THREADS; i++)
-		stock_up((int)i, 0, 0);
+	users(threads);
+	for (; threads; threads--) {
+		mc_become(threads);
+		this_thread()->contexts.room = CACHE_CONTEXTS;
+		this_thread()->chunks.room = CACHE_CHUNKS;
+		mc_become(0);
+	}
 }
 
 /* Three magazines of one context each. */
@@ -27,23 +31,13 @@ static void init_stock(void)
 		urctx_put(n[i]);
 		leave();
 	}
-	threads_know_each_other();
-}
-
-static void as_new(void)
-{
-	struct thread *t = this_thread();
-
-	t->id = (uint32_t)mc_self() + 100;
-	t->contexts.room = CACHE_CONTEXTS;
-	t->chunks.room = CACHE_CHUNKS;
+	fresh(3);
 }
 
 static void t_take_two(void)
 {
 	struct urctx **n = had[mc_self()];
 
-	as_new();
 	n[0] = derive(NULL);
 	n[1] = derive(NULL);
 }
@@ -53,7 +47,6 @@ static void t_take_give(void)
 {
 	struct urctx **n = had[mc_self()], *first;
 
-	as_new();
 	first = derive(NULL);
 	n[0] = derive(NULL);
 	urctx_put(first);
@@ -62,7 +55,6 @@ static void t_take_give(void)
 
 static void t_take(void)
 {
-	as_new();
 	had[mc_self()][0] = derive(NULL);
 }
 
@@ -80,18 +72,17 @@ static void all_different(void)
 /* Nothing was ever freed: the threads carve, the first one makes the slab. */
 static void init_nothing(void)
 {
-	threads_know_each_other();
+	fresh(3);
 }
 
 static void init_given(void)
 {
 	a = make(NULL, "A");
-	threads_know_each_other();
+	fresh(3);
 }
 
 static void t_give(void)
 {
-	as_new();
 	urctx_put(a);
 	leave();
 	__atomic_store_n(&given_back, true, __ATOMIC_RELEASE);
@@ -102,7 +93,6 @@ static void t_find(void)
 {
 	bool there = __atomic_load_n(&given_back, __ATOMIC_ACQUIRE);
 
-	as_new();
 	if (derive(NULL) != a)
 		mc_assert(!there);
 }

@@ -3,8 +3,8 @@
  * s_tree.h - what the scenarios of the tree and of its slots share
  *
  * A thread's first use of the library takes a score of steps that have nothing to
- * do with the tree.  stock_up() in init() and warm() in the thread leave it where
- * it would be later: with an id, and with free contexts and chunks of its own.
+ * do with the tree.  stock_up() in init() leaves it where it would be later: with an
+ * id, and with free contexts and chunks of its own.
  */
 #ifndef S_TREE_H
 #define S_TREE_H
@@ -27,48 +27,47 @@ static struct {
 #define ONE (&one_.cause)
 #define TWO (&two_.cause)
 
-static struct {
-	struct urctx *contexts;
-	struct chunk *chunks;
-	struct slot *hint;
-	const struct urctx *parent;	/* of the hint */
-} kit[MC_THREADS + 1];
+void mc_become(int thread);
 
-/* In init(): free contexts and chunks for a thread. */
+/* In init(): as if @thread had used the library before, and has so much left. */
 static inline void stock_up(int thread, int contexts, int chunks)
 {
+	struct thread *t;
+
+	mc_become(thread);
+	t = this_thread();
+	if (!t->id)
+		thread_register(t);
+	t->contexts.room = t->chunks.room = 100;
+	mc_become(0);
 	while (contexts--) {
 		struct urctx *n = context_alloc(this_thread());
 
-		n->value = kit[thread].contexts;
-		kit[thread].contexts = n;
+		mc_become(thread);
+		context_free(t, n);
+		mc_become(0);
 	}
 	while (chunks--) {
 		struct chunk *c = chunk_alloc(this_thread());
 
-		store_relaxed(&c->next, kit[thread].chunks);
-		kit[thread].chunks = c;
+		mc_become(thread);
+		chunk_free(t, c);
+		mc_become(0);
 	}
+}
+
+static inline void users(int threads)
+{
+	while (threads)
+		stock_up(threads--, 0, 0);
 }
 
 /* In init(): where this thread's next child of @parent will be tried first. */
 static inline void hint(int thread, const struct urctx *parent, struct slot *s)
 {
-	kit[thread].parent = parent;
-	kit[thread].hint = s;
-}
-
-/* At the start of a thread: as if it had used the library before. */
-static inline void warm(void)
-{
-	struct thread *t = this_thread();
-	int i = mc_self();
-
-	t->id = (uint32_t)i + 100;
-	t->contexts = (struct cache){ kit[i].contexts, 4 };
-	t->chunks = (struct cache){ kit[i].chunks, 4 };
-	if (kit[i].hint)
-		*thread_hint(t, kit[i].parent) = kit[i].hint;
+	mc_become(thread);
+	*thread_hint(this_thread(), parent) = s;
+	mc_become(0);
 }
 
 /* As at the exit of a thread: what it has is for the others. */

@@ -11,7 +11,6 @@ static struct urctx *seen_made;
 
 static void t_derive(void)
 {
-	warm();
 	made[mc_self()] = derive(p);
 }
 
@@ -54,6 +53,7 @@ static void all_ended(void)
 
 static void parent(int children)
 {
+	users(3);
 	p = make(NULL, "P");
 	while (children--)
 		make(p, "child");
@@ -119,7 +119,9 @@ static void init_given(void)
 	parent(0);
 	stock_up(1, 1, 1);
 	stock_up(2, 1, 1);
-	old = kit[1].chunks;
+	mc_become(1);
+	old = (struct chunk *)this_thread()->chunks.head;
+	mc_become(0);
 	hint(2, p, &old->slot[1]);
 }
 

@@ -9,12 +9,14 @@ static bool won[MC_THREADS + 1];
 
 static void init_leaf(void)
 {
+	users(3);
 	p = make(NULL, "P");
 	k = p;
 }
 
 static void init_child(void)
 {
+	users(3);
 	p = make(NULL, "P");
 	k = make(p, "K");
 }
@@ -91,7 +93,6 @@ static void init_born(void)
 
 static void t_born(void)
 {
-	warm();
 	__atomic_store_n(&born, derive(p), __ATOMIC_RELAXED);
 }
 

@@ -12,14 +12,14 @@ static void init_leaf(void)
 	p = make(NULL, "P");
 	k = make(p, "K");
 	urctx_get(k);
-	stock_up(1, 0, 0);
-	stock_up(2, 0, 0);
+	users(2);
 }
 
 static void init_root(void)
 {
 	k = make(NULL, "K");
 	urctx_get(k);
+	users(2);
 }
 
 /* What a derivation from it would read. */
@@ -30,14 +30,12 @@ static void use(void)
 
 static void t_use_put(void)
 {
-	warm();
 	use();
 	urctx_put(k);
 }
 
 static void t_get_put_put(void)
 {
-	warm();
 	mc_assert(urctx_get(k) == k);
 	urctx_put(k);
 	use();
@@ -47,7 +45,6 @@ static void t_get_put_put(void)
 /* The last one: the memory is used again at once. */
 static void t_put_reuse(void)
 {
-	warm();
 	use();
 	urctx_put(k);
 	if (this_thread()->contexts.head)
@@ -65,14 +62,12 @@ static void gone(void)
 
 static void cancel_put(void)
 {
-	warm();
 	cancel_one(k);
 	urctx_put(k);
 }
 
 static void put_look(void)
 {
-	warm();
 	if (urctx_done(k))
 		mc_assert(cause_of(k) == ONE);
 	urctx_put(k);

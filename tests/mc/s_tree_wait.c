@@ -8,18 +8,19 @@ static struct urctx *p, *k;
 
 static void init(void)
 {
+	users(3);
 	p = make(NULL, "P");
 	k = make(p, "K");
 }
 
 static void init_leaf(void)
 {
+	users(2);
 	k = p = make(NULL, "P");
 }
 
 static void t_wait(void)
 {
-	warm();
 	mc_assert(!urctx_wait(k, URCTX_NEVER));
 	mc_assert(cause_of(k) == ONE);
 }
@@ -28,7 +29,6 @@ static void t_wait_until(void)
 {
 	int ret;
 
-	warm();
 	ret = urctx_wait(k, 1000);
 	mc_assert(!ret || ret == -ETIME);
 	mc_assert(ret || cause_of(k) == ONE);
@@ -38,7 +38,6 @@ static void t_wait_eintr(void)
 {
 	int ret;
 
-	warm();
 	ret = urctx_wait(k, URCTX_NEVER);
 	mc_assert(!ret || ret == -EINTR);
 	mc_assert(ret || cause_of(k) == ONE);
@@ -46,7 +45,6 @@ static void t_wait_eintr(void)
 
 static void t_cancel(void)
 {
-	warm();
 	cancel_one(p);
 }
 
@@ -54,7 +52,6 @@ static void t_derive_wait(void)
 {
 	struct urctx *n;
 
-	warm();
 	n = derive(p);
 	mc_assert(!urctx_wait(n, URCTX_NEVER));
 	mc_assert(cause_of(n) == ONE);
@@ -62,6 +59,7 @@ static void t_derive_wait(void)
 
 static void init_derive(void)
 {
+	users(2);
 	p = k = make(NULL, "P");
 	urctx_put(derive(p));
 	stock_up(1, 1, 1);
