@@ -22,7 +22,7 @@
 #define RETIRE_SHARDS	16
 #define TRIM_BYTES	(1 << 20)	/* free memory beyond that may go back */
 #define WALK_BREATH	128	/* chunks read in one read-side section */
-#define HINTS		4	/* slots a thread remembers, by parent */
+#define HINTS		64	/* slots a thread remembers, by parent */
 #define READERS		509	/* threads in a block of the readers' table */
 
 #else
@@ -36,14 +36,18 @@
 #define CARVE_OBJECTS	1
 #define CACHE_CONTEXTS	1
 #define CACHE_CHUNKS	1
+#ifndef RETIRE_BATCH
 #define RETIRE_BATCH	1
+#endif
 #define RETIRE_SHARDS	1
 #define TRIM_BYTES	(1 << 30)
 #ifndef WALK_BREATH
 #define WALK_BREATH	2
 #endif
 #define HINTS		1
+#ifndef READERS
 #define READERS		3
+#endif
 
 #endif
 
