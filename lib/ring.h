@@ -268,5 +268,6 @@ int64_t ring_turn(struct urctx_ring *r);
 
 /* ring_wait.c */
 int ring_wait(struct urctx_ring *r, int64_t deadline);
+int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline);
 
 #endif

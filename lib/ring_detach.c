@@ -112,12 +112,20 @@ static int disarm(struct urctx_ring *r)
 	return 0;
 }
 
-/* Callbacks that could not be stopped: their threads are about to tell us. */
+/*
+ * Callbacks that could not be stopped: their threads are about to tell us.  The
+ * last of them may be heard in the turn: no one wakes us from a sleep behind it.
+ */
 static int wait_leaving(struct urctx_ring *r)
 {
-	while (r->leaving) {
-		int ret = ring_wait(r, URCTX_NEVER);
+	int64_t ns;
+	int ret;
 
+	while (r->leaving) {
+		ns = ring_turn(r);
+		if (!r->leaving)
+			break;
+		ret = ring_sleep(r, ns, URCTX_NEVER);
 		if (ret < 0 && ret != -EINTR)
 			return ret;
 	}

@@ -78,10 +78,10 @@ static int submit_and_wait(struct urctx_ring *r, int64_t ns)
 	return enter(r, URCTX_RULE_35 ? 1 : 4, ns);
 }
 
-int ring_wait(struct urctx_ring *r, int64_t deadline)
+/* Behind ring_turn(), which said @ns. */
+int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline)
 {
 	uint64_t before = r->completed;
-	int64_t ns = ring_turn(r);
 	int ret, reaped;
 
 	if (deadline != URCTX_NEVER && ns) {
@@ -99,6 +99,13 @@ int ring_wait(struct urctx_ring *r, int64_t deadline)
 	if (ret >= 0 || ret == -ETIME || ret == -EBUSY || ret == -EAGAIN)
 		return 0;
 	return ret;
+}
+
+int ring_wait(struct urctx_ring *r, int64_t deadline)
+{
+	int64_t ns = ring_turn(r);
+
+	return ring_sleep(r, ns, deadline);
 }
 
 int urctx_ring_wait(struct urctx_ring *r, int64_t deadline)
