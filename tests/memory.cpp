@@ -317,7 +317,7 @@ TEST_CASE("G9: cancelled trees, over and over", "[G9]")
 			std::vector<struct urctx *> kids;
 
 			for (int k = 0; k < 50; k++)
-				kids.push_back(derive(k % 3 ? top : kids.empty() ? top : kids.back()));
+				kids.push_back(derive(k % 3 || !k ? top : kids.back()));
 			urctx_cancel(top);
 			for (struct urctx *kid : kids)
 				urctx_put(kid);

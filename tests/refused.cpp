@@ -8,6 +8,7 @@
  */
 #include <catch2/catch.hpp>
 #include <dlfcn.h>
+#include <urcu-bp.h>
 #include "support.hpp"
 
 typedef int create_fn(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
@@ -105,6 +106,43 @@ TEST_CASE("no housekeeper: several threads, a cancel, a wait", "[refused]")
 
 	with_threads({ work, work, [&] { urctx_cancel(top); } });
 	REQUIRE_NOTHING_IN(f);
+	urctx_put(top);
+}
+
+TEST_CASE("no housekeeper: a reader stays in its section all the while", "[refused]")
+{
+	size_t n = scaled(20000), wrong = 0, before = refusals;
+	struct urctx *top = derive(nullptr);
+	gate inside, leave;
+	auto churn = [&] {
+		for (size_t i = 0; i < n; i++) {
+			struct urctx *a = derive(top), *b = derive(a);
+
+			urctx_put(i % 2 ? a : b);
+			wrong += i % 5 == 0 && !urctx_cancel(i % 2 ? b : a);
+			urctx_put(i % 2 ? b : a);
+		}
+	};
+
+	/* Nothing that had children can be used again until it leaves. */
+	with_threads({
+		[&] {
+			urctx_put(derive(top));
+			urcu_bp_read_lock();
+			inside.set();
+			leave.wait();
+			urcu_bp_read_unlock();
+		},
+		[&] {
+			inside.wait();
+			churn();
+			leave.set();
+		},
+	});
+	CHECK(refusals > before);
+	churn();
+	CHECK(wrong == 0);
+	CHECK(urctx_cancel(top));
 	urctx_put(top);
 }
 
