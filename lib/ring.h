@@ -48,6 +48,7 @@
 
 #define MSEC		INT64_C(1000000)
 #define ASK_AGAIN	(50 * MSEC)	/* no answer and no CQE: ask again */
+#define ASKED_NOW	INT64_MIN	/* `when`: the next look at the clock says */
 #define ASK_FIRST	(1 * MSEC)	/* refused twice; doubles up to ASK_AGAIN */
 #define ASK_AHEAD	128U		/* cancels on their way */
 #define ASK_LEAST	16U		/* a turn, whatever is on its way */
@@ -134,7 +135,7 @@ struct urctx_ring {
 	struct ring_node abort;		/* to be cancelled, newest first */
 	struct ring_node asked;		/* by `when` */
 	int64_t now;			/* of the last turn that looked */
-	int64_t looked;			/* the same; 0: there was nothing to wait for */
+	bool looked;			/* and there was a deadline to wait for */
 
 	void (*foreign)(void *arg, const struct io_uring_cqe *cqe);
 	void *arg;
@@ -252,9 +253,10 @@ void ring_answer(struct urctx_ring *r, struct ring_op *op, int res);
 bool ring_ask(struct urctx_ring *r);
 
 /* ring_runs.c */
-#define RUNS 24
+#define RUNS (UD_SLOT_BITS + 1)		/* of one op each, at worst */
 struct runs {
 	struct ring_node last;		/* grows at either end while it can */
+	uint32_t used;			/* how many runs were put away */
 	struct ring_node run[RUNS];
 };
 

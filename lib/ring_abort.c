@@ -125,7 +125,7 @@ static bool ask(struct urctx_ring *r, struct ring_op *op)
 	list_del(&op->node);
 	list_add_tail(&r->asked, &op->node);
 	op->state = OP_ASKED;
-	op->when = r->now + ASK_AGAIN;
+	op->when = ASKED_NOW;
 	r->asked_nr++;
 	stat_add(r, cancels, 1);
 	if (op->tries)

@@ -51,18 +51,19 @@ static bool join(struct ring_node *run, struct ring_node *list)
 void runs_init(struct runs *runs)
 {
 	list_init(&runs->last);
-	for (unsigned i = 0; i < RUNS; i++)
-		list_init(&runs->run[i]);
+	runs->used = 0;
 }
 
-/* run[i] holds 2^i runs, or none. */
+/* run[i] holds 2^i runs where bit i is set, and nothing elsewhere. */
 static void carry(struct runs *runs)
 {
 	unsigned i;
 
-	for (i = 0; i < RUNS - 1 && !list_empty(&runs->run[i]); i++)
+	for (i = 0; runs->used & 1U << i; i++)
 		merge(&runs->last, &runs->run[i]);
-	merge(&runs->run[i], &runs->last);
+	list_init(&runs->run[i]);
+	list_splice(&runs->run[i], &runs->last);
+	runs->used++;
 }
 
 void runs_add(struct runs *runs, struct ring_node *list)
@@ -89,8 +90,9 @@ void runs_add_op(struct runs *runs, struct ring_op *op)
 
 void runs_end(struct runs *runs, struct ring_node *into)
 {
-	for (unsigned i = 0; i < RUNS; i++)
-		merge(&runs->last, &runs->run[i]);
+	for (unsigned i = 0; runs->used >> i; i++)
+		if (runs->used & 1U << i)
+			merge(&runs->last, &runs->run[i]);
 	if (list_empty(&runs->last))
 		return;
 	if (list_empty(into) || !join(into, &runs->last))

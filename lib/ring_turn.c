@@ -61,6 +61,15 @@ static void expire(struct urctx_ring *r, struct runs *runs)
 	}
 }
 
+/* Those that were asked in turns that did not look at the clock. */
+static void stamp(struct urctx_ring *r)
+{
+	struct ring_node *n = r->asked.prev;
+
+	for (; n != &r->asked && op_of(n)->when == ASKED_NOW; n = n->prev)
+		op_of(n)->when = r->now + ASK_AGAIN;
+}
+
 /* Asked, and neither answered nor gone. */
 static void ask_again(struct urctx_ring *r, struct runs *runs)
 {
@@ -99,44 +108,50 @@ static bool arm(struct urctx_ring *r)
 	return true;
 }
 
-static int64_t next_time(struct urctx_ring *r)
+/* For how long there is nothing to do but to listen. */
+static int64_t next_time(const struct urctx_ring *r)
 {
-	int64_t next = URCTX_NEVER;
+	int64_t ns = URCTX_NEVER;
 
 	if (r->heap.nr)
-		next = r->heap.v[0].key;
-	if (!list_empty(&r->asked) && op_of(r->asked.next)->when < next)
-		next = op_of(r->asked.next)->when;
-	if (r->deaf && (r->links || r->leaving) && r->now + DEAF_NAP < next)
-		next = r->now + DEAF_NAP;
-	r->looked = next == URCTX_NEVER ? 0 : r->now;
-	if (next == URCTX_NEVER)
-		return next;
-	return next > r->now ? next - r->now : 0;
+		ns = r->heap.v[0].key - r->now;
+	if (!list_empty(&r->asked)) {
+		int64_t when = op_of(r->asked.next)->when;
+		int64_t again = when == ASKED_NOW ? ASK_AGAIN : when - r->now;
+
+		ns = again < ns ? again : ns;
+	}
+	if (r->deaf && (r->links || r->leaving) && ns > DEAF_NAP)
+		ns = DEAF_NAP;
+	return ns > 0 ? ns : 0;
 }
 
-static void look(struct urctx_ring *r)
+/* Only what waits for a time needs to know it. */
+static void look(struct urctx_ring *r, struct runs *runs)
 {
 	int64_t now = urctx_now();
 
 	if (r->looked)
-		stat_max(r, turn_gap_max, now - r->looked);
+		stat_max(r, turn_gap_max, now - r->now);
 	r->now = now;
+	stamp(r);
+	expire(r, runs);
+	ask_again(r, runs);
 }
 
 static int64_t turn(struct urctx_ring *r)
 {
 	struct runs runs;
-	bool armed, asked;
+	bool armed, asked, looks = r->heap.nr || !list_empty(&r->asked);
 
-	look(r);
 	runs_init(&runs);
 	hear(r, &runs);
-	expire(r, &runs);
-	ask_again(r, &runs);
+	if (looks)
+		look(r, &runs);
 	runs_end(&runs, &r->abort);
 	armed = arm(r);
 	asked = ring_ask(r);
+	r->looked = looks && r->heap.nr;
 	/* What the last put of a context has ended, or a busy ring, has to wait. */
 	if (!armed || !asked || wake_any(&r->wake))
 		return 0;
