@@ -110,6 +110,7 @@ void learn(const struct op *o)
 			touched(LOC_SC, me, true);
 		break;
 	case OP_MEMBARRIER:
+	case OP_BARRIER_IN:
 		touched(LOC_SC, me, true);
 		touched(LOC_MB, me, true);
 		break;

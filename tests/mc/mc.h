@@ -28,6 +28,7 @@ enum {
 	MC_FAIL_EINTR	= 1 << 5,	/* faults: a futex wait gives -EINTR */
 	MC_FAIL_WEAK	= 1 << 6,	/* faults: a weak compare-and-swap fails */
 	MC_NO_THREADS	= 1 << 7,	/* mc_thread_start() always gives -EAGAIN */
+	MC_BARRIER_STEPS = 1 << 9,	/* a membarrier reaches one thread after another */
 	MC_MUST_FAIL	= 1 << 8,	/* a planted mistake: passes if it is found */
 };
 

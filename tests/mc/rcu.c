@@ -95,6 +95,13 @@ void rcu_op(int t, const struct op *o)
 		SAVE(G.sc);
 		proxy_fences(t);
 		break;
+	case OP_BARRIER_IN:
+		touch_thread((int)o->arg);
+		SAVE(G.sc);
+		fence_sc((int)o->arg);
+		T[o->arg].published = 1;
+		rehash_thread((int)o->arg);
+		break;
 	case OP_LOCK:
 		enter(x);
 		break;

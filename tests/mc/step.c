@@ -104,6 +104,7 @@ uint64_t perform(int t, const struct op *o, int alt, bool local)
 		note(t, r);
 		break;
 	case OP_MEMBARRIER:
+	case OP_BARRIER_IN:
 	case OP_LOCK:
 	case OP_UNLOCK:
 	case OP_SYNC:

@@ -248,6 +248,9 @@ void trace_op(int t, const struct op *o, uint64_t ret, int alt, int nalt)
 	case OP_MEMBARRIER:
 		SAY("membarrier");
 		break;
+	case OP_BARRIER_IN:
+		SAY("membarrier reaches thread %d", (int)o->arg);
+		break;
 	case OP_LOCK:
 		SAY("rcu lock");
 		break;

@@ -168,7 +168,17 @@ void mc_synchronize_rcu(void)
 
 void mc_membarrier(void)
 {
-	simple(OP_MEMBARRIER, 0, 0, PC);
+	int t;
+
+	if (!(S->flags & MC_BARRIER_STEPS)) {
+		simple(OP_MEMBARRIER, 0, 0, PC);
+		return;
+	}
+	simple(OP_FENCE, 5, 0, PC);
+	for (t = 1; t <= nthr; t++)
+		if (t != me)
+			simple(OP_BARRIER_IN, 0, (uint64_t)t, PC);
+	simple(OP_FENCE, 5, 0, PC);
 }
 
 int mc_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)

@@ -67,6 +67,8 @@ LITMUS2(sb_rmw, "SB relaxed rmw, sc fences", NOT, !r[0] && !r[1],
 	ADD(x, 1, R); FENCE(SC); r[0] = LD(y, R), ADD(y, 1, R); FENCE(SC); r[1] = LD(x, R))
 LITMUS2(sb_mb, "SB membarrier against nothing", NOT, !r[0] && !r[1],
 	ST(x, 1, R); mc_membarrier(); r[0] = LD(y, R), ST(y, 1, R); r[1] = LD(x, R))
+LITMUS2(sb_mbs, "SB membarrier in steps", NOT | MC_BARRIER_STEPS, !r[0] && !r[1],
+	ST(x, 1, R); mc_membarrier(); r[0] = LD(y, R), ST(y, 1, R); r[1] = LD(x, R))
 LITMUS2(sb_gp, "SB grace period against nothing", MAY, !r[0] && !r[1],
 	ST(x, 1, R); mc_synchronize_rcu(); r[0] = LD(y, R), ST(y, 1, R); r[1] = LD(x, R))
 
@@ -232,7 +234,7 @@ LITMUS2(race_rel, "no race, read before the release", NOT, 0, r[0] = data; ST(x,
 LITMUS2(race_at, "race, atomic and plain read", MAY, 0, ST(x, 1, R), r[0] = x)
 LITMUS2(race_at2, "race, atomic read and plain write", MAY, 0, r[0] = LD(x, R), x = 1)
 LITMUS2(race_at3, "race, plain write and atomic read", MAY, 0, x = 1; ST(y, 1, R), if (LD(y, R)) r[0] = LD(x, R))
-LITMUS2(race_first, "race, with a thread's first access", MAY, 0, ST(x, 1, R), if (LD(x, R)) r[0] = x)
+LITMUS2(race_first, "race, with a thread's first access", MAY, 0, ST(x, 1, R), if (LD(x, R)) r[0] = *(volatile int *)&x)
 LITMUS2(plain_init, "plain write, then shared", NOT, r[0] == 1 && r[1] != 7,
 	x = 7; ST(y, 1, L), r[0] = LD(y, A); r[1] = r[0] ? LD(x, R) : 7)
 static unsigned char bytes[4];
@@ -305,8 +307,14 @@ static const struct mc_scenario spinning = { .name = "a loop that waits", .threa
 	.flags = NOT };
 static void weak_1(void) { int e = 0; r[0] = __atomic_compare_exchange_n(&x, &e, 1, 1, R, R); }
 static void weak_f(void) { mc_assert(r[0]); }
+/* clang's interface does not say which are weak */
 static const struct mc_scenario weak = { .name = "weak cas may fail", .threads = { weak_1 },
-	.fini = weak_f, .flags = MAY | MC_FAIL_WEAK, .faults = 1 };
+	.fini = weak_f, .faults = 1,
+#ifdef __clang__
+	.flags = NOT | MC_FAIL_WEAK };
+#else
+	.flags = MAY | MC_FAIL_WEAK };
+#endif
 static void *tls_block(void) { static const int one = 41; return mc_tls(4, &one); }
 static void tls_1(void) { int *p = tls_block(); (*p)++; ST(z, *p, R); ++*p; mc_assert(*p == 43); }
 static const struct mc_scenario tls = { .name = "storage of a thread", .threads = { tls_1, tls_1 },
@@ -314,7 +322,7 @@ static const struct mc_scenario tls = { .name = "storage of a thread", .threads 
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &sb, &sb_ra, &sb_f, &sb_f1, &sb_ar, &sb_sc, &sb_rmw, &sb_mb, &sb_gp,
+	return mc_main(argc, argv, &sb, &sb_ra, &sb_f, &sb_f1, &sb_ar, &sb_sc, &sb_rmw, &sb_mb, &sb_mbs, &sb_gp,
 		       &mp, &mp_ra, &mp_rr, &mp_fr, &mp_fa, &mp_af, &mp_rs, &mp_rst, &mp_cas, &mp_casa, &mp_twice,
 		       &lb, &ww, &ww_f, &iriw, &iriw_f, &wrc, &corr, &cowr, &cowr2, &atom, &atoms, &atomst,
 		       &gp, &gp_out, &gp_two, &gp_nest, &gp_store, &gp_after, &gpf, &gpf_not, &gpf_late,
