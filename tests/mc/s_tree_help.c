@@ -23,6 +23,11 @@ static void t_cancel_k(void)
 	mc_assert(urctx_done(y));
 }
 
+static void t_cancel_y(void)
+{
+	cancel_two(y);
+}
+
 /* G12: who is done by an ancestor's end finds that ancestor done. */
 static void t_look(void)
 {
@@ -87,6 +92,9 @@ static void t_cancel_k_late(void)
 static const struct mc_scenario two = {
 	"help_two", "G2 G4", chain, { t_cancel_p, t_cancel_k }, same_end, TREE | MC_QUICK,
 };
+static const struct mc_scenario leaf = {
+	"help_leaf", "G2", chain, { t_cancel_p, t_cancel_k, t_cancel_y }, NULL, TREE | MC_QUICK,
+};
 static const struct mc_scenario look = {
 	"help_look", "G2 G12", chain, { t_cancel_p, t_cancel_k, t_look }, same_end, TREE,
 };
@@ -100,5 +108,5 @@ static const struct mc_scenario derived = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &two, &look, &three, &derived, NULL);
+	return mc_main(argc, argv, &two, &leaf, &look, &three, &derived, NULL);
 }

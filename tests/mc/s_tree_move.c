@@ -111,6 +111,10 @@ static void init_chunk(void)
 	k = make(p, "K");
 	q = make(NULL, "Q");
 	users(2);
+	/* his batch is not full: all is left to the housekeeper */
+	mc_become(2);
+	this_thread()->retired = -1U;
+	mc_become(0);
 }
 
 static void t_cancel_g(void)
@@ -124,7 +128,7 @@ static void t_move_chunk(void)
 
 	urctx_put(k);
 	urctx_put(p);
-	house_turn();			/* unless it was free at once */
+	house_turn();
 	if (derive(NULL) != p)
 		return;			/* the walker rests there */
 	moved = derive(q);
