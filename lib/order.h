@@ -42,17 +42,17 @@ X(ATTACH_SB,	seq_cst, "WALK_SB",		"slot_published",		\
 	"the walk sees the child, or the child sees its parent done")		\
 X(WALK_SB,	seq_cst, "ATTACH_SB",		"walk_enter",			\
 	"the walk sees the child, or the child sees its parent done")		\
-X(STATE_DONE,	release, "STATE_READ MARK_READ", "word_end",			\
+X(STATE_DONE,	release, "STATE_READ MARK_READ", "word_end mark",			\
 	"who sees a context done sees its ancestor done, and the cause")	\
-X(STATE_READ,	acquire, "STATE_DONE",		"urctx_err urctx_cause slot_published walk_enter urctx_cancel_cause urctx_wait urctx_done_word", \
+X(STATE_READ,	acquire, "STATE_DONE",		"done_word exported_done slot_published walk_enter walk_leave urctx_wait", \
 	"who sees a context done sees its ancestor done, and the cause")	\
 X(HASCH_SET,	release, "MARK_READ",		"chunk_announce",		\
 	"who sees that there are children finds the chunk that holds them")	\
-X(MARK_READ,	acquire, "HASCH_SET STATE_DONE", "mark word_end",		\
+X(MARK_READ,	acquire, "HASCH_SET STATE_DONE", "mark has_calls word_end",		\
 	"who sees that there are children finds the chunk that holds them")	\
 X(CHUNK_LINK,	release, "CHUNK_READ",		"chunk_link",			\
 	"a chunk is reset before it is found")					\
-X(CHUNK_READ,	acquire, "CHUNK_LINK",		"chunk_first chunk_next",	\
+X(CHUNK_READ,	acquire, "CHUNK_LINK",		"chunk_first chunk_next chunk_link",	\
 	"a chunk is reset before it is found")					\
 X(OWNER_SET,	release, "OWNER_READ",		"chunk_announce",		\
 	"whoever uses a hint knows that its owner says it has children")	\
@@ -62,9 +62,9 @@ X(CLEAN_SET,	release, "CLEAN_READ",		"walk_leave",			\
 	"a subtree that is said to be done is done")				\
 X(CLEAN_READ,	acquire, "CLEAN_SET",		"clean",			\
 	"a subtree that is said to be done is done")				\
-X(SLOT_CLEAR,	release, "SLOT_EMPTY",		"slot_clear",			\
+X(SLOT_CLEAR,	release, "SLOT_EMPTY",		"slot_clear stop_once",			\
 	"what a child has read is not reused before it has read it")		\
-X(SLOT_EMPTY,	acquire, "SLOT_CLEAR",		"zombie_empty",			\
+X(SLOT_EMPTY,	acquire, "SLOT_CLEAR",		"zombie_empty put_empty",			\
 	"what a child has read is not reused before it has read it")		\
 X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB",		"child_left",			\
 	"of two children that leave together one sees both gone")		\
