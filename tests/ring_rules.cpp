@@ -270,6 +270,9 @@ TEST_CASE("rings that look otherwise than known are refused", "[ring][rule55]")
 
 TEST_CASE("what has not our tag is handed back", "[ring][rule56]")
 {
+	ends p;
+	an_op op;
+
 	ring r(8);
 	OR_SKIP(r);
 	CHECK(!r.feed(~UINT64_C(0), -ETIME));	/* liburing's own */
@@ -277,9 +280,6 @@ TEST_CASE("what has not our tag is handed back", "[ring][rule56]")
 	CHECK(!r.feed((uintptr_t)&r, 0));
 	CHECK(!r.feed(URCTX_UDATA_TAG ^ (UINT64_C(1) << 48), 0));
 	CHECK(r.stats().stale == 0);
-
-	ends p;
-	an_op op;
 	CHECK((r.read(p.in(), nullptr, op) & URCTX_UDATA_MASK) == URCTX_UDATA_TAG);
 }
 
