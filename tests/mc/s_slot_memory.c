@@ -60,6 +60,22 @@ static void t_derive_once(void)
 	mc_assert(!this_thread()->chunks.head);
 }
 
+/* There is a context, and no chunk: the context is there for the next one. */
+static void init_chunk(void)
+{
+	p = make(NULL, "P");
+	stock_up(1, 1, 0);
+}
+
+static void t_no_chunk(void)
+{
+	void *head = this_thread()->contexts.head;
+
+	t_derive_once();
+	if (!k)
+		mc_assert(this_thread()->contexts.head == head);
+}
+
 static void t_cancel(void)
 {
 	cancel_one(p);
@@ -83,6 +99,10 @@ static const struct mc_scenario once = {
 	"memory_once", "G3", init_leaf, { t_derive_once, t_cancel }, ended,
 	TREE | MC_QUICK | MC_FAIL_MALLOC, 1,
 };
+static const struct mc_scenario chunk = {
+	"memory_chunk", "G9", init_chunk, { t_no_chunk, t_cancel }, ended,
+	TREE | MC_QUICK | MC_FAIL_MALLOC, 1,
+};
 static const struct mc_scenario full = {
 	"memory_full", "G3", init_full, { t_derive, t_cancel }, ended,
 	TREE | MC_QUICK | MC_FAIL_MALLOC, 2,
@@ -90,5 +110,5 @@ static const struct mc_scenario full = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &again, &once, &full, NULL);
+	return mc_main(argc, argv, &again, &once, &chunk, &full, NULL);
 }

@@ -17,9 +17,13 @@ static void t_cancel_p(void)
 	cancel_one(p);
 }
 
+static bool before;	/* K has a sibling that has, or had, children */
+
 static void two_trees(void)
 {
 	p = make(NULL, "P");
+	if (before)
+		urctx_put(derive(make(p, "H")));
 	k = make(p, "K");
 	q = make(NULL, "Q");
 	urctx_put(derive(q));
@@ -42,6 +46,13 @@ static void init_move(void)
 	z = make(q, "Z");
 	mc_assert(moved->slot == s && z->slot != s);
 	urctx_put(moved);
+}
+
+/* The walker comes to K in a section. */
+static void init_move_section(void)
+{
+	before = true;
+	init_move();
 }
 
 static void t_move(void)
@@ -94,6 +105,8 @@ static void others_own_end(void)
 	live(z);
 	ended_by(moved, TWO);
 	ended_by(below, TWO);
+	cancel_one(q);
+	ended_by(z, ONE);
 }
 
 static void returned_ended(void)
@@ -197,6 +210,10 @@ static const struct mc_scenario ended = {
 	"move_leaf_ended", "G2 G4", init_move, { t_cancel_p, t_move_grow_cancel },
 	others_own_end, TREE | MC_QUICK,
 };
+static const struct mc_scenario section = {
+	"move_in_section", "G2 G4", init_move_section, { t_cancel_p, t_move_grow_cancel },
+	others_own_end, TREE | MC_QUICK,
+};
 static const struct mc_scenario returns = {
 	"move_leaf_returns", "G2 G3", init_return, { t_cancel_p, t_return }, returned_ended,
 	TREE | MC_QUICK,
@@ -211,5 +228,5 @@ static const struct mc_scenario stale = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &leaf, &grow, &ended, &returns, &chunk, &stale, NULL);
+	return mc_main(argc, argv, &leaf, &grow, &ended, &section, &returns, &chunk, &stale, NULL);
 }
