@@ -16,8 +16,9 @@ static struct {
 	const char *only, *replay;
 	int bound;			/* -1: none */
 	double seconds, bounded_seconds;
+	unsigned probes;
 	bool list, json, quick;
-} opt = { .bound = -1, .seconds = 60, .bounded_seconds = 240 };
+} opt = { .bound = -1, .probes = 200, .seconds = 60, .bounded_seconds = 240 };
 
 static struct result *shared;
 
@@ -39,7 +40,7 @@ static void run_child(const struct mc_scenario *s, int bound, double seconds)
 		exit(2);
 	}
 	if (!pid) {
-		search_scenario(s, bound, seconds, opt.replay, shared);
+		search_scenario(s, bound, seconds, opt.probes, opt.replay, shared);
 		fflush(stdout);
 		_exit(0);
 	}
@@ -102,6 +103,7 @@ static void usage(const char *name)
 	       "  -b, --bound N    at most N preemptions\n"
 	       "  -t, --time S     seconds before a bound of 3 is set (60)\n"
 	       "  -T, --bounded S  seconds for that (240)\n"
+	       "  -p, --probes N   executions at random before the search (200)\n"
 	       "  -r, --replay R   the execution that a failure printed\n"
 	       "  -j, --json       a line of JSON for each scenario\n", name);
 }
@@ -111,12 +113,12 @@ static void options(int argc, char **argv)
 	static const struct option longs[] = {
 		{ "list", 0, NULL, 'l' }, { "quick", 0, NULL, 'q' },
 		{ "bound", 1, NULL, 'b' }, { "time", 1, NULL, 't' },
-		{ "bounded", 1, NULL, 'T' }, { "replay", 1, NULL, 'r' },
+		{ "bounded", 1, NULL, 'T' }, { "probes", 1, NULL, 'p' }, { "replay", 1, NULL, 'r' },
 		{ "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "lqb:t:T:r:jhB:F", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "lqb:t:T:p:r:jhB:F", longs, NULL)) != -1)
 		switch (c) {
 		case 'l':
 			opt.list = true;
@@ -132,6 +134,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'T':
 			opt.bounded_seconds = atof(optarg);
+			break;
+		case 'p':
+			opt.probes = (unsigned)atoi(optarg);
 			break;
 		case 'r':
 			opt.replay = optarg;

@@ -217,7 +217,7 @@ struct result {
 	unsigned noutcomes;
 };
 void search_scenario(const struct mc_scenario *s, int bound, double seconds,
-		     const char *replay, struct result *r);
+		     unsigned probes, const char *replay, struct result *r);
 
 /* trace.c */
 void trace_op(int t, const struct op *o, uint64_t ret, int alt, int nalt);

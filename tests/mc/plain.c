@@ -205,13 +205,23 @@ static void cell_atomic(struct cell *c, uintptr_t a, bool write, unsigned now, u
 	cell_set(c, a, &n);
 }
 
-/* Calls for each cell of [a, a + n): the word, or its bytes if it is split. */
+/* Each cell of [a, a + n): the word's, or those of its bytes if it is split. */
 #define for_each_cell(s, c, x, a, n)                                              \
 	for ((x) = (a) & ~(uintptr_t)3; (x) < (a) + (n) && !failed; (x) += 4)     \
 		if (((s) = shadow_of(x)))                                         \
-			for (struct cell *c = (s)->lane ? lanes[(s)->lane - 1] : &(s)->c, \
-				*end_ = (s)->lane ? c + 4 : c + 1; c < end_ && !failed; c++) \
-				if (!(s)->lane || ((x) + (uintptr_t)(c - lanes[(s)->lane - 1]) - (a) < (n)))
+			for (struct cell *c = first_cell(s), *end_ = c + cells_of(s); \
+			     c < end_ && !failed; c++)                            \
+				if (!(s)->lane || cell_addr(s, c, x) - (a) < (n))
+
+static struct cell *first_cell(struct shadow *s)
+{
+	return s->lane ? lanes[s->lane - 1] : &s->c;
+}
+
+static int cells_of(const struct shadow *s)
+{
+	return s->lane ? 4 : 1;
+}
 
 static uintptr_t cell_addr(const struct shadow *s, const struct cell *c, uintptr_t x)
 {

@@ -16,7 +16,6 @@
 
 #define FRAMES	(1 << 16)
 #define PATH	(1 << 16)
-#define PROBES	200
 
 struct thread T[NT];
 struct global G;
@@ -27,6 +26,7 @@ bool failed, tracing;
 
 static char why[256];
 static int bound;
+static unsigned probes;		/* executions at random, so far */
 static unsigned long leaves, pruned, steps;
 
 static struct frame {
@@ -79,7 +79,7 @@ static void step(int t, int alt)
 {
 	struct thread *x = &T[t];
 	struct op o = x->op;
-	int before = x->ops, nalt = tracing ? alternatives(t) : 0;
+	int nalt = tracing ? alternatives(t) : 0;
 	bool local = op_local(t, &o);
 
 	steps++;
@@ -102,7 +102,7 @@ static void step(int t, int alt)
 	rehash_thread(t);
 out:
 	if (tracing)
-		trace_step(t, alt, x->ops - before);
+		trace_step(t, alt, x->ops);
 }
 
 static int moves(struct move *m)
@@ -254,11 +254,24 @@ static enum outcome search(double until)
 	}
 }
 
+/* Each second execution stays with a thread for a while: few preemptions. */
+static uint8_t at_random(uint64_t *random, const struct move *m, int n, int last)
+{
+	int i;
+
+	*random = mix(*random, 0x1234567);
+	if ((*random >> 40) % 8 && probes % 2)
+		for (i = 0; i < n; i++)
+			if (m[i].t == last && (*random >> 32) % 4)
+				return (uint8_t)i;
+	return (uint8_t)(*random % (uint64_t)n);
+}
+
 /* One execution: along path[], or at random and leaving path[]. */
 static enum outcome one(uint64_t *random)
 {
 	struct move m[NT * NM];
-	int n, i = 0, end = depth;
+	int n, i = 0, end = depth, last = 0;
 
 	depth = 0;
 	threads_start();
@@ -276,15 +289,14 @@ static enum outcome one(uint64_t *random)
 			return failed ? FAILED : DONE;
 		}
 		if (n > 1) {
-			if (random) {
-				*random = mix(*random, 0x1234567);
-				path[depth] = (uint8_t)(*random % (uint64_t)n);
-			}
+			if (random)
+				path[depth] = at_random(random, m, n, last);
 			i = path[depth++];
 		}
 		if (depth == PATH)
 			return DONE;
-		step(m[n > 1 ? i : 0].t, m[n > 1 ? i : 0].alt);
+		last = m[n > 1 ? i : 0].t;
+		step(last, m[n > 1 ? i : 0].alt);
 	}
 }
 
@@ -314,42 +326,39 @@ static void replay_path(size_t base, uint64_t base_key)
 	trace_print(why);
 }
 
+/*
+ * Along a replay string.  It counts all operations of a thread, those too that
+ * are not interleaved, so that it means the same before what was learned in the
+ * search is learned again here.
+ */
 static enum outcome follow(const char *replay)
 {
-	struct move m[NT * NM];
-	int target = 0, alt = 0, t = 0, n, i;
+	int want[NT] = { 0 }, alt = 0, t = 0;
 
 	threads_start();
 	while (!failed && !relearn) {
-		n = moves(m);
-		if (!n) {
-			all_done();
-			break;
-		}
-		if (!t || T[t].ops >= target) {
-			char c = *replay;
+		char *end = (char *)replay;
 
-			if (!c)
-				break;
-			t = c - 'a' + 1;
-			replay++;
+		if (t && T[t].ops < want[t] && alternatives(t)) {
+			step(t, alt < alternatives(t) ? alt : 0);
 			alt = 0;
-			n = (int)strtol(replay, (char **)&replay, 10);
-			if (*replay == ':') {
-				alt = n;
-				replay++;
-				n = (int)strtol(replay, (char **)&replay, 10);
-			}
-			if (t < 1 || t > nthr || n < 1)
-				return DONE;
-			target = T[t].ops + n;
+			continue;
 		}
-		i = alternatives(t);
-		if (!i)
+		t = *replay - 'a' + 1;
+		if (t < 1 || t > nthr)
 			break;
-		step(t, alt < i ? alt : 0);
+		want[t] += (int)strtol(replay + 1, &end, 10);
 		alt = 0;
+		if (*end == ':') {
+			want[t] -= alt = (int)strtol(replay + 1, &end, 10);
+			want[t] += (int)strtol(end + 1, &end, 10);
+		}
+		replay = end;
 	}
+	for (t = 1; t <= nthr && !failed && !relearn && !alternatives(t); t++)
+		;
+	if (t > nthr && !failed && !relearn)
+		all_done();
 	return failed ? FAILED : relearn ? RELEARN : DONE;
 }
 
@@ -369,15 +378,16 @@ static void begin(const struct mc_scenario *s)
 }
 
 void search_scenario(const struct mc_scenario *s, int preemptions, double seconds,
-		     const char *replay, struct result *r)
+		     unsigned at_most, const char *replay, struct result *r)
 {
 	double start = now();
 	uint64_t base_key, random = 88172645463325252u;
 	enum outcome o = DONE;
 	size_t base;
-	int probes = BROKEN(31) ? PROBES : 0;
+	unsigned wanted = BROKEN(31) ? 0 : at_most;
 
 	bound = preemptions;
+	probes = 0;
 	begin(s);
 	base = jmark();
 	base_key = K;
@@ -392,7 +402,7 @@ void search_scenario(const struct mc_scenario *s, int preemptions, double second
 			trace_print(NULL);
 			o = follow(replay);
 			tracing = false;
-		} else if (probes < PROBES) {
+		} else if (probes < wanted) {
 			o = one(&random);
 		} else {
 			o = search(start + seconds);
@@ -402,10 +412,12 @@ void search_scenario(const struct mc_scenario *s, int preemptions, double second
 		jundo(base);
 		if (o == RELEARN) {
 			r->restarts++;
-			if (probes == PROBES)
+			if (probes == wanted)
 				learn_restart();
-		} else if (replay || probes++ == PROBES) {
+		} else if (replay || probes == wanted) {
 			break;
+		} else {
+			probes++;
 		}
 	}
 	report(r, o, start);

@@ -42,7 +42,7 @@ static int nnames;
 
 static char schedule[1 << 16];
 static size_t schedule_len;
-static int seg_t, seg_alt, seg_ops;
+static int seg_t, seg_alt, seg_ops, counted[NT];
 
 void mc_name(const void *p, size_t size, const char *name)
 {
@@ -293,21 +293,25 @@ static void flush_segment(void)
 	if (!seg_ops)
 		return;
 	if (seg_alt)
-		schedule_len += (size_t)snprintf(p, room, "%c%d:%d", 'a' + seg_t - 1, seg_alt, seg_ops);
+		schedule_len += (size_t)snprintf(p, room, "%c%d:%d", 'a' + seg_t - 1,
+						 seg_alt, seg_ops);
 	else
 		schedule_len += (size_t)snprintf(p, room, "%c%d", 'a' + seg_t - 1, seg_ops);
 	seg_ops = 0;
 }
 
-/* Thread @t did @ops operations, the first of them in the @alt-th way. */
+/* Thread @t has done @ops operations by now, the first new one in the @alt-th way. */
 void trace_step(int t, int alt, int ops)
 {
+	int more = ops - counted[t];
+
+	counted[t] = ops;
 	if (t != seg_t || alt) {
 		flush_segment();
 		seg_alt = alt;
 	}
 	seg_t = t;
-	seg_ops += ops;
+	seg_ops += more;
 }
 
 const char *trace_replay(void)
@@ -356,6 +360,7 @@ void trace_print(const char *why)
 		schedule_len = 0;
 		schedule[0] = 0;
 		seg_t = seg_ops = 0;
+		memset(counted, 0, sizeof(counted));
 		return;
 	}
 	find_lines();
