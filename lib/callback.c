@@ -43,6 +43,14 @@ void run_callback(const struct urctx *root, struct urctx *x, struct slot *s,
 	slot_left(x);
 }
 
+/* Chunks stay chunks: the slot of one that has run may be looked at. */
+static inline bool is_armed(const struct call *c)
+{
+	if (!c->slot)
+		return c->fn;		/* on the background */
+	return load_relaxed(&c->slot->v) == ((uintptr_t)c | TAG_ARMED);
+}
+
 int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 		void (*fn)(struct urctx_callback *cb))
 {
@@ -55,6 +63,9 @@ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 		return -EINVAL;
 	urctx_assert(!((uintptr_t)cb & TAG_BITS),
 		     "the callback is not aligned to 8 bytes: do not pack it");
+	urctx_assert(!is_armed(c),
+		     "the callback is armed already: stop it first, and zero it "
+		     "before its first use");
 	c->fn = fn;
 	c->ctx = ctx;
 	c->slot = NULL;

@@ -48,6 +48,9 @@ int urctx_with_cancel(struct urctx *parent, struct urctx **child)
 	touch(parent);
 	if (!child)
 		return -EINVAL;
+	urctx_assert(!parent || load_relaxed(&parent->ref),
+		     "the parent was put for the last time: hold a reference "
+		     "to it while you derive from it");
 	n = context_alloc(t);
 	if (!n)
 		return -ENOMEM;
@@ -57,9 +60,6 @@ int urctx_with_cancel(struct urctx *parent, struct urctx **child)
 		*child = n;
 		return 0;
 	}
-	urctx_assert(load_relaxed(&parent->ref),
-		     "the parent was put for the last time: hold a reference "
-		     "to it while you derive from it");
 	if (!slot_take(t, parent, n, TAG_CHILD, 0)) {
 		context_free(t, n);
 		return -ENOMEM;

@@ -55,7 +55,10 @@ static void fork_parent(void)
 
 static void fork_child(void)
 {
-	pthread_mutex_init(&grace, NULL);
+	if (held)
+		pthread_mutex_unlock(&grace);
+	else			/* the housekeeper's, for ever */
+		pthread_mutex_init(&grace, NULL);
 	readers_forked();
 	house_forked();
 }

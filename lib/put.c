@@ -142,8 +142,9 @@ static inline bool ref_drop(struct urctx *n)
 		/* who holds the only reference cannot be overtaken: no RMW (I17) */
 		had = fetch_sub(&n->ref, 1, REF_DROP);
 		if (had == 0)
-			urctx_die("the context was put more often than it was "
-				  "made and got: each holder puts once");
+			urctx_misuse("urctx_put",
+				     "the context was put more often than it "
+				     "was made and got: each holder puts once");
 		if (had != 1)
 			return false;
 	}
