@@ -88,7 +88,7 @@ no_room:
 int ring_not_mine(const char *func)
 {
 #ifdef URCTX_DEBUG
-	fprintf(stderr, "urctx: %s: a ring is used on the thread that has "
+	fprintf(stderr, "liburctx: %s: a ring is used on the thread that has "
 			"attached it, and on no other\n", func);
 	abort();
 #endif

@@ -7,14 +7,14 @@
  */
 #include "ring.h"
 
-#include <string.h>
-
 #define FLAGS (URCTX_OP_LINK_TIMEOUT | URCTX_OP_NO_ABORT)
 
-static int check(const struct urctx_ring *r, const struct ring_op *op,
-		 unsigned flags)
+/* An op whose success is silent would never be seen to end. */
+static int check(const struct urctx_ring *r, const struct io_uring_sqe *sqe,
+		 const struct ring_op *op, unsigned flags)
 {
-	if (unlikely(!op || !op->complete || flags & ~FLAGS))
+	if (unlikely(!op || !op->complete || flags & ~FLAGS ||
+		     sqe->flags & IOSQE_CQE_SKIP_SUCCESS))
 		return -EINVAL;
 	if (unlikely(op->ring))
 		return -EBUSY;
@@ -59,7 +59,7 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		       unsigned flags)
 {
 	struct ring_link *link = NULL;
-	int ret = check(r, op, flags);
+	int ret = check(r, sqe, op, flags);
 
 	if (unlikely(ret))
 		return ret;

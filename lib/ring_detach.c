@@ -103,6 +103,8 @@ static int disarm(struct urctx_ring *r)
 		sqe = ring_sqe_take(r);
 		if (sqe) {
 			io_uring_prep_cancel64(sqe, wake_ud(r), 0);
+			if (!r->drain)
+				sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 			sqe->user_data = ud_make(0, 0, KIND_UNWAKE);
 		}
 		ret = ring_wait(r, urctx_now() + ASK_AGAIN);

@@ -88,6 +88,12 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 	struct ring_link *link = r->link_free;
 	int ret;
 
+	if (unlikely(!link)) {	/* many are leaving, and no turn has heard of it */
+		ret = ring_grow(r, r->slots * 2);
+		if (ret)
+			return ret;
+		link = r->link_free;
+	}
 	r->link_free = link->free;
 	link->cb = (struct urctx_callback){ 0 };
 	link->ring = r;

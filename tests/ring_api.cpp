@@ -56,6 +56,9 @@ TEST_CASE("bind refuses, and says why", "[ring][api]")
 	CHECK(urctx_ring_bind(r.r, s, nullptr, nullptr) == -EINVAL);
 	CHECK(urctx_ring_bind_flags(r.r, s, nullptr, &op.op, URCTX_NEVER, 1U << 7) ==
 	      -EINVAL);
+	io_uring_prep_read(s, p.in(), op.buf, 8, 0);
+	s->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	CHECK(urctx_ring_bind(r.r, s, nullptr, &op.op) == -EINVAL);
 	r.read(p.in(), nullptr, op);
 	s = r.sqe();
 	CHECK(urctx_ring_bind(r.r, s, nullptr, &op.op) == -EBUSY);
@@ -325,6 +328,7 @@ TEST_CASE("detach says how many ops the kernel keeps", "[ring][api]")
 		r.r = nullptr;
 		CHECK(kept.res == 1);
 		CHECK(kept.cause == &urctx_canceled);
+		CHECK(io_uring_cq_ready(&r.u) == 0);
 	}
 }
 

@@ -221,3 +221,28 @@ TEST_CASE("an op that ends by itself while its context is ended", "[ring][storm]
 		CHECK(r.stats().stale == 0);
 	}
 }
+
+TEST_CASE("contexts end behind their ops, and no turn hears of it", "[ring][storm]")
+{
+	an_op op;
+
+	ring r(8);
+	OR_SKIP(r);
+	for (int i = 1; i <= 200; i++) {
+		context ctx;
+		struct io_uring_cqe *cqe;
+		struct io_uring_sqe *s = r.sqe();
+
+		io_uring_prep_nop(s);
+		REQUIRE(urctx_ring_bind(r.r, s, ctx, &op.op) == 0);
+		r.submit();
+		cancel_elsewhere(ctx, &why);
+		REQUIRE(io_uring_wait_cqe(&r.u, &cqe) == 0);
+		REQUIRE(urctx_ring_dispatch(r.r, cqe));
+		io_uring_cqe_seen(&r.u, cqe);
+		REQUIRE(op.calls == i);
+	}
+	CHECK(!op.cause);		/* nobody told them */
+	REQUIRE(r.turn() == URCTX_NEVER);
+	CHECK(r.stats().told == 0);
+}

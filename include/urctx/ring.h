@@ -89,7 +89,7 @@ struct urctx_ring;
  *	in flight than that, and bind makes room for twice as many
  * @flags: URCTX_RING_*
  * @foreign: gets each CQE without our tag that wait, drain and detach meet, before
- *	it is consumed; nothing of wait, drain, detach inside it
+ *	they consume it; nothing of wait, drain, detach inside it
  * @arg: for @foreign
  * @reserved: 0, else -EINVAL
  *
@@ -225,7 +225,8 @@ URCTX_MUST_CHECK_ struct io_uring_sqe *urctx_ring_sqe(struct urctx_ring *r);
  *
  * Context: the owner, inside complete() too; lock-free; may allocate, see
  * params.ops.
- * Return: 0; -EINVAL for NULL, no complete, unknown flags; -EBUSY: @op is in
+ * Return: 0; -EINVAL for NULL, no complete, unknown flags, and for
+ * IOSQE_CQE_SKIP_SUCCESS, with which nobody would hear of its end; -EBUSY: @op is in
  * flight; -ESHUTDOWN after detach was called; -ENOMEM; -EPERM.
  */
 URCTX_MUST_CHECK_ int urctx_ring_bind(struct urctx_ring *r,
