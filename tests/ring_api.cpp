@@ -112,8 +112,10 @@ TEST_CASE("another thread than the owner's ends the process", "[ring][api]")
 	ring r(8);
 	OR_SKIP(r);
 	struct ending end = in_child([&] {
-		thread([&] { (void)urctx_ring_turn(r.r); }).join();
-		return 0;
+		int64_t ns = 0;
+
+		thread([&] { ns = urctx_ring_turn(r.r); }).join();
+		return ns == -EPERM;
 	});
 	CHECK(end.signal == SIGABRT);
 	CHECK(end.said.find("urctx_ring_turn") != std::string::npos);
