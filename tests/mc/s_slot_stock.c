@@ -53,6 +53,12 @@ static void t_take_give(void)
 	leave();
 }
 
+static void t_give_own(void)
+{
+	urctx_put(had[0][mc_self() - 1]);
+	leave();
+}
+
 static void t_take(void)
 {
 	had[mc_self()][0] = derive(NULL);
@@ -67,6 +73,19 @@ static void all_different(void)
 	for (i = 0; i < 3 * (MC_THREADS + 1); i++)
 		for (j = 0; n[i] && j < i; j++)
 			mc_assert(n[i] != n[j]);
+}
+
+/* Two in the stock, and thread 3 has one. */
+static void init_three(void)
+{
+	init_stock();
+	had[0][2] = derive(NULL);
+}
+
+static void all_taken(void)
+{
+	had[0][2] = NULL;
+	all_different();
 }
 
 /* Nothing was ever freed: the threads carve, the first one makes the slab. */
@@ -102,7 +121,8 @@ static const struct mc_scenario aba = {
 	TREE | MC_QUICK,
 };
 static const struct mc_scenario three = {
-	"stock_three", "G9", init_stock, { t_take, t_take, t_take_give }, all_different, TREE,
+	"stock_three", "G9", init_three, { t_take, t_take, t_give_own }, all_taken,
+	TREE | MC_QUICK,
 };
 static const struct mc_scenario carve = {
 	"stock_carve", "G9", init_nothing, { t_take_two, t_take_two }, all_different,
