@@ -210,11 +210,12 @@ static enum outcome search(double until)
 		n = moves(m);
 		if (failed)
 			return FAILED;
-		if (n == 1) {
+		/* where there is one way only, look now and then */
+		if (n == 1 && ((T[m[0].t].ops & 3) || !seen(key()))) {
 			step(m[0].t, m[0].alt);
 			continue;
 		}
-		if (!seen(key())) {
+		if (n != 1 && !seen(key())) {
 			if (n) {
 				if (nframes == FRAMES || depth == PATH) {
 					fprintf(stderr, "mc: too deep\n");
