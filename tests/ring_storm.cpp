@@ -246,3 +246,55 @@ TEST_CASE("contexts end behind their ops, and no turn hears of it", "[ring][stor
 	REQUIRE(r.turn() == URCTX_NEVER);
 	CHECK(r.stats().told == 0);
 }
+
+/* What the poll of the eventfd says when it ends; its user_data: lib/ring.h. */
+static bool end_of_poll(ring &r, int res)
+{
+	for (auto s : r.queued())
+		if (s->opcode == IORING_OP_POLL_ADD)
+			return r.feed(s->user_data, res);
+	return false;
+}
+
+TEST_CASE("the poll that wakes the owner ends, and is armed again", "[ring][G11]")
+{
+	ends p;
+	an_op op;
+
+	ring r(8);
+	OR_SKIP(r);
+	context ctx;
+	r.read(p.in(), ctx, op);
+	REQUIRE(r.turn() == URCTX_NEVER);
+	REQUIRE(r.queued().size() == 2);
+	uint64_t first = r.queued()[1]->user_data;
+	REQUIRE(end_of_poll(r, -ECANCELED));
+	REQUIRE(r.turn() == URCTX_NEVER);
+	REQUIRE(r.queued().size() == 3);
+	CHECK(r.queued()[2]->user_data != first);
+	io_uring_prep_nop(r.queued()[1]);	/* the first, which has ended */
+	r.queued()[1]->flags = IOSQE_CQE_SKIP_SUCCESS;
+	thread other([&] { urctx_cancel_cause(ctx, &why); });
+	REQUIRE(r.until_ended(op));
+	CHECK(op.cause == &why);
+}
+
+TEST_CASE("a ring whose owner nobody can wake looks by itself", "[ring][G11]")
+{
+	ends p;
+	an_op op;
+
+	ring r(8);
+	OR_SKIP(r);
+	context ctx;
+	r.read(p.in(), ctx, op);
+	REQUIRE(r.turn() == URCTX_NEVER);
+	REQUIRE(end_of_poll(r, -EACCES));
+	io_uring_prep_nop(r.queued()[1]);
+	r.queued()[1]->flags = IOSQE_CQE_SKIP_SUCCESS;
+	CHECK(r.turn() <= SEC / 20);
+	CHECK(r.queued().size() == 2);
+	thread other([&] { urctx_cancel_cause(ctx, &why); });
+	REQUIRE(r.until_ended(op));
+	CHECK(op.cause == &why);
+}
