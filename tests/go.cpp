@@ -192,7 +192,7 @@ TEST_CASE("T-023 CauseRace", "[go]")
 	const struct urctx_cause *why = URCTX_CAUSE(23, "at once");
 	size_t wrong = 0;
 
-	for (size_t i = 0, n = scaled(1000); i < n; i++) {
+	for (size_t i = 0, n = scaled(300); i < n; i++) {
 		struct urctx *ctx = derive(nullptr);
 		const struct urctx_cause *seen = nullptr;
 
@@ -250,7 +250,7 @@ TEST_CASE("T-032 ContextErrDoneRace", "[go]")
 {
 	size_t wrong = 0;
 
-	for (size_t i = 0, n = scaled(1000); i < n; i++) {
+	for (size_t i = 0, n = scaled(300); i < n; i++) {
 		struct urctx *ctx = derive(nullptr);
 
 		together({
