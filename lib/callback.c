@@ -44,7 +44,7 @@ void run_callback(const struct urctx *root, struct urctx *x, struct slot *s,
 }
 
 /* Chunks stay chunks: the slot of one that has run may be looked at. */
-static inline bool is_armed(const struct call *c)
+static inline __attribute__((unused)) bool is_armed(const struct call *c)
 {
 	if (!c->slot)
 		return c->fn;		/* on the background */
