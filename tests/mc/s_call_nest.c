@@ -118,6 +118,14 @@ static void init_queue_put(void)
 }
 
 
+/* And somebody else stops B's callback, which is all that keeps B but the queue. */
+static void init_queue_stop(void)
+{
+	two(fn_end_b, fn_run);
+	q = childless(NULL, "Q");
+	give(2, 2, 1);
+}
+
 static void t_cancel_a(void)
 {
 	urctx_cancel_cause(a, ONE);
@@ -142,6 +150,18 @@ static void t_house(void)
 	house_turn();
 }
 
+static void t_stop_house(void)
+{
+	if (!urctx_try_stop(&jb->cb))
+		return;
+	mc_assert(!jb->body);
+	jb->body = 1;
+	jb->runs = 1;
+	house_turn();
+	n = derive(q);
+	mc_assert(!urctx_done(n));
+}
+
 static void ran(void)
 {
 	mc_assert(ja->body == 1 && ja->runs == 1);
@@ -163,6 +183,20 @@ static void both(void)
 static void b_gone(void)
 {
 	ran();
+	urctx_put(a);
+	home();
+}
+
+static void b_stopped(void)
+{
+	ran();
+	while (house_turn())
+		;
+	if (n) {
+		live(n);
+		urctx_put(n);
+	}
+	urctx_put(q);
 	urctx_put(a);
 	home();
 }
@@ -225,12 +259,16 @@ static const struct mc_scenario s_queue_put = {
 	"call_queue_put", "G2 G9", init_queue_put, { t_cancel_a_alone, t_house }, b_gone,
 	LIFE | MC_QUICK,
 };
+static const struct mc_scenario s_queue_stop = {
+	"call_queue_stop", "G2 G9", init_queue_stop, { t_cancel_a, t_stop_house }, b_stopped,
+	LIFE,
+};
 static const struct mc_scenario s_last = {
 	"call_puts_last", "G9", init_last, { t_last, t_house_derive }, last, LIFE,
 };
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &s_nested, &s_crossed, &s_queue_put, &s_dropped,
-		       &s_dropped_house, &s_last, NULL);
+	return mc_main(argc, argv, &s_nested, &s_crossed, &s_queue_put, &s_queue_stop,
+		       &s_dropped, &s_dropped_house, &s_last, NULL);
 }

@@ -38,6 +38,23 @@ static void init_first(void)
 	mc_become(0);
 }
 
+/* And finds it full, and perhaps no memory for another block of it. */
+static void init_no_room(void)
+{
+	walk_and_reuse(3);
+	batch_full(2);
+	mc_become(1);
+	readers_left(this_thread());
+	mc_become(3);
+	readers_left(this_thread());
+	readers_join(this_thread());
+	mc_become(0);
+}
+
+static void t_nothing(void)
+{
+}
+
 static void t_cancel(void)
 {
 	cancel_one(p);
@@ -118,6 +135,10 @@ static const struct mc_scenario first_reuse = {
 static const struct mc_scenario first_house = {
 	"settle_house_first", "G9", init_first, { t_cancel, t_house_reuse }, live_all, LIFE,
 };
+static const struct mc_scenario no_room = {
+	"settle_no_room", "G9", init_no_room, { t_cancel, t_put_reuse, t_nothing }, live_all,
+	LIFE | MC_FAIL_MALLOC, .faults = 1,
+};
 static const struct mc_scenario two = {
 	"settle_two", "G9", init_two, { t_put_a, t_put_b }, home, LIFE | MC_QUICK,
 };
@@ -127,6 +148,6 @@ static const struct mc_scenario in_the_way = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &put_reuse, &house_reuse, &first_reuse, &first_house, &two,
-		       &in_the_way, NULL);
+	return mc_main(argc, argv, &put_reuse, &house_reuse, &first_reuse, &first_house, &no_room,
+		       &two, &in_the_way, NULL);
 }

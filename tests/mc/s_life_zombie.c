@@ -9,7 +9,7 @@
  */
 #include "s_life.h"
 
-static struct urctx *g, *z, *y0, *y1, *r;
+static struct urctx *g, *z, *y0, *y1, *y2;
 
 static void tree(int nr, int children)
 {
@@ -19,6 +19,7 @@ static void tree(int nr, int children)
 	z = node(g, "Z");
 	y0 = node(z, "Y0");
 	y1 = children > 1 ? node(z, "Y1") : NULL;
+	y2 = children > 2 ? node(z, "Y2") : NULL;
 }
 
 static void init_one(void)
@@ -50,6 +51,14 @@ static void init_left(void)
 	house_turn();
 }
 
+/* One of its children stays: in the middle, where the next look begins. */
+static void init_kept(void)
+{
+	tree(2, 3);
+	urctx_put(z);
+	house_turn();
+}
+
 /* The same, and it is on the list still. */
 static void init_listed(void)
 {
@@ -72,6 +81,11 @@ static void t_y1(void)
 	urctx_put(y1);
 }
 
+static void t_y2(void)
+{
+	urctx_put(y2);
+}
+
 static void t_cancel(void)
 {
 	cancel_one(g);
@@ -91,6 +105,15 @@ static void gone(void)
 	home();
 }
 
+static void kept(void)
+{
+	while (house_turn())
+		;
+	mc_assert(!(z->watch & DEAD) && z->slot->v == (uintptr_t)z);
+	urctx_put(y1);
+	gone();
+}
+
 static const struct mc_scenario one = {
 	"zombie_one", "G9", init_one, { t_z, t_y0 }, gone, LIFE | MC_QUICK,
 };
@@ -102,6 +125,9 @@ static const struct mc_scenario listed = {
 };
 static const struct mc_scenario left = {
 	"zombie_left", "G9", init_left, { t_y0, t_y1 }, gone, LIFE | MC_QUICK,
+};
+static const struct mc_scenario stays = {
+	"zombie_kept", "G9", init_kept, { t_y0, t_y2 }, kept, LIFE | MC_QUICK,
 };
 static const struct mc_scenario house = {
 	"zombie_house", "G9", init_three, { t_z, t_y0, t_house }, gone, LIFE,
@@ -115,6 +141,6 @@ static const struct mc_scenario two = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &one, &left, &two, &house, &cancel, &listed, &one_full,
-		       NULL);
+	return mc_main(argc, argv, &one, &left, &stays, &two, &house, &cancel,
+		       &listed, &one_full, NULL);
 }
