@@ -99,7 +99,7 @@ static const struct mc_scenario look = {
 	"help_look", "G2 G12", chain, { t_cancel_p, t_cancel_k, t_look }, same_end, TREE,
 };
 static const struct mc_scenario three = {
-	"help_three", "G2", chain, { t_cancel_p, t_cancel_k, t_cancel_k }, same_end, TREE,
+	"help_three", "G2", chain, { t_cancel_k, t_cancel_k, t_cancel_y }, NULL, TREE,
 };
 static const struct mc_scenario derived = {
 	"help_derive", "G2 G3", init_late, { t_cancel_p_late, t_cancel_k_late, t_derive_k },
