@@ -7,7 +7,7 @@
 #include "s_call.h"
 
 static struct urctx *p, *x, *k, *q, *a, *b, *n;
-static struct job *ja, *jb;
+static struct job *ja, *jb, *jx;
 
 static void fn_empty(struct urctx_callback *cb)
 {
@@ -41,14 +41,6 @@ static void t_put_x(void)
 	mc_assert(!urctx_done(n));
 }
 
-static void t_put_x_house(void)
-{
-	urctx_put(x);
-	house_turn();
-	n = derive(q);
-	mc_assert(!urctx_done(n));
-}
-
 static void dropped(void)
 {
 	while (house_turn())
@@ -71,7 +63,6 @@ static void dropped(void)
 static void fn_cancel_b(struct urctx_callback *cb)
 {
 	run_once((struct job *)cb);
-	two_.payload = 1;
 	urctx_cancel_cause(b, TWO);
 	mc_assert(urctx_done(b));
 }
@@ -118,6 +109,14 @@ static void init_queue_put(void)
 }
 
 
+/* X's callback cancels B as well: two threads have B in their queues in turn. */
+static void init_both_queue(void)
+{
+	two(fn_cancel_b, fn_run);
+	x = childless(NULL, "X");
+	jx = armed(x, fn_cancel_b);
+}
+
 /* And somebody else stops B's callback, which is all that keeps B but the queue. */
 static void init_queue_stop(void)
 {
@@ -162,6 +161,11 @@ static void t_stop_house(void)
 	mc_assert(!urctx_done(n));
 }
 
+static void t_cancel_x(void)
+{
+	urctx_cancel_cause(x, ONE);
+}
+
 static void ran(void)
 {
 	mc_assert(ja->body == 1 && ja->runs == 1);
@@ -178,6 +182,14 @@ static void both(void)
 	urctx_put(a);
 	urctx_put(b);
 	home();
+}
+
+static void three(void)
+{
+	mc_assert(jx->body == 1 && jx->runs == 1);
+	mc_free(jx);
+	urctx_put(x);
+	both();
 }
 
 static void b_gone(void)
@@ -245,9 +257,6 @@ static void last(void)
 static const struct mc_scenario s_dropped = {
 	"call_put_meanwhile", "G2 G9", init_dropped, { t_cancel_p, t_put_x }, dropped, LIFE,
 };
-static const struct mc_scenario s_dropped_house = {
-	"call_put_house", "G2 G9", init_dropped, { t_cancel_p, t_put_x_house }, dropped, LIFE,
-};
 static const struct mc_scenario s_nested = {
 	"call_cancels", "G2 G6", init_nested, { t_cancel_a, t_cancel_b }, both, LIFE | MC_QUICK,
 };
@@ -263,12 +272,15 @@ static const struct mc_scenario s_queue_stop = {
 	"call_queue_stop", "G2 G9", init_queue_stop, { t_cancel_a, t_stop_house }, b_stopped,
 	LIFE,
 };
+static const struct mc_scenario s_both_queue = {
+	"call_both_queue", "G2 G6", init_both_queue, { t_cancel_a, t_cancel_x }, three, LIFE,
+};
 static const struct mc_scenario s_last = {
 	"call_puts_last", "G9", init_last, { t_last, t_house_derive }, last, LIFE,
 };
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &s_nested, &s_crossed, &s_queue_put, &s_queue_stop,
-		       &s_dropped, &s_dropped_house, &s_last, NULL);
+	return mc_main(argc, argv, &s_nested, &s_crossed, &s_queue_put, &s_queue_stop, &s_both_queue,
+		       &s_dropped, &s_last, NULL);
 }

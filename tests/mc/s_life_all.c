@@ -110,12 +110,8 @@ static const struct mc_scenario stopped = {
 static const struct mc_scenario helped = {
 	"all_helped", "G2 G9", init_helped, { t_cancel, t_help, t_y }, over, LIFE,
 };
-static const struct mc_scenario everything = {
-	"all_of_it", "G2 G9", init_walked, { t_cancel, t_house_reuse, t_y, t_help }, over,
-	LIFE,
-};
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &called, &stopped, &helped, &walked, &everything, NULL);
+	return mc_main(argc, argv, &called, &stopped, &helped, &walked, NULL);
 }

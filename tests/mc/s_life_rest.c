@@ -21,15 +21,6 @@ static void init_one(void)
 	mc_thread_start(another);
 }
 
-static void init_two(void)
-{
-	threads(3);
-	housekeeper();
-	a = childless(NULL, "A");
-	b = childless(NULL, "B");
-	mc_thread_start(another);
-}
-
 /* No thread can be started. */
 static void init_none(void)
 {
@@ -70,13 +61,6 @@ static void t_first_turn(void)
 		house_rest(false);
 }
 
-static void t_two_turns(void)
-{
-	while (this_thread()->contexts.room > 98)
-		if (!house_turn())
-			house_rest(false);
-}
-
 static void t_main(void)
 {
 	bool worked;
@@ -99,15 +83,8 @@ static const struct mc_scenario wakes = {
 	"rest_woken", "G9", init_one, { t_first_turn, t_put_a }, home, LIFE | MC_QUICK,
 	.now = AT_THE_END,
 };
-static const struct mc_scenario wakes_twice = {
-	"rest_woken_twice", "G9", init_two, { t_two_turns, t_put_a, t_put_b }, home, LIFE,
-	.now = AT_THE_END,
-};
 static const struct mc_scenario goes = {
 	"rest_goes", "G9", init_one, { t_main, t_put_a }, gone, LIFE | MC_QUICK,
-};
-static const struct mc_scenario goes_two = {
-	"rest_goes_two", "G9", init_two, { t_main, t_put_a, t_put_b }, gone, LIFE,
 };
 static const struct mc_scenario needed = {
 	"rest_needed", "G9", init_one, { t_main, t_put_a_inside }, gone, LIFE,
@@ -119,6 +96,6 @@ static const struct mc_scenario refused = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &wakes, &goes, &needed, &wakes_twice, &goes_two, &refused,
+	return mc_main(argc, argv, &wakes, &goes, &needed, &refused,
 		       NULL);
 }
