@@ -150,7 +150,8 @@ gate headers scripts/check-headers
 gate gcc checked gcc
 gate install installed
 gate no-uring checked no-uring --disable-uring --disable-tests
-gate mc make_in build-ci/gcc check-mc
+gate litmus make_in build-ci/gcc check-litmus
+gate mc make_in build-ci/gcc check-mc-short
 gate mutants make_in build-ci/gcc check-mutants
 gate ring-controls make_in build-ci/gcc check-controls
 gate clang-debug checked clang-debug --enable-debug $clang

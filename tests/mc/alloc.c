@@ -104,8 +104,7 @@ static void *block(size_t size, size_t align, bool user, uintptr_t pc)
 	G.nblocks++;
 	*b = (struct block){ .p = p, .size = size, .user = user, .pc = pc };
 	blocks_changed(b);
-	if (user)
-		plain_fresh((uintptr_t)p, size);
+	plain_fresh((uintptr_t)p, size);
 	return p;
 }
 
