@@ -17,7 +17,7 @@
  *   child leaves                        sibling leaves
  *     slot = NULL     SLOT_CLEAR          slot = NULL      SLOT_CLEAR
  *     fence           ZOMBIE_SB           fence            ZOMBIE_SB
- *     read slots      SLOT_EMPTY          read slots       SLOT_EMPTY
+ *     read slots                          read slots
  *   at least one sees them all empty: no zombie is lost (G9).
  *
  *   wait                                cancel (mark)
@@ -62,10 +62,8 @@ X(CLEAN_SET,	release, "CLEAN_READ",		"walk_leave",			\
 	"a subtree that is said to be done is done")				\
 X(CLEAN_READ,	acquire, "CLEAN_SET",		"clean",			\
 	"a subtree that is said to be done is done")				\
-X(SLOT_CLEAR,	release, "SLOT_EMPTY",		"slot_clear stop_once",			\
-	"what a child has read is not reused before it has read it")		\
-X(SLOT_EMPTY,	acquire, "SLOT_CLEAR",		"zombie_empty put_empty",			\
-	"what a child has read is not reused before it has read it")		\
+X(SLOT_CLEAR,	release, "RUN_SEEN",		"slot_clear stop_once",		\
+	"who finds the slot left knows what its callback did before that")	\
 X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB",		"child_left",			\
 	"of two children that leave together one sees both gone")		\
 X(LEAVE_SB,	seq_cst, "HOUSE_SB",		"slot_cleared",			\
@@ -114,7 +112,7 @@ X(WAKE_SB,	seq_cst, "WAIT_SB",		"word_ended",			\
 	"the waiter sees done, or the canceller sees a waiter")			\
 X(RUN_END,	release, "RUN_SEEN",		"run_callback",			\
 	"what a callback did is over when stop says so")			\
-X(RUN_SEEN,	acquire, "RUN_END",		"stop_once",			\
+X(RUN_SEEN,	acquire, "RUN_END SLOT_CLEAR",		"stop_once",			\
 	"what a callback did is over when stop says so")			\
 X(READERS_LINK,	release, "READERS_READ",	"block_after",			\
 	"a block of the readers' table is zeroed before it is found")		\

@@ -20,7 +20,11 @@
 #include "slab.h"
 #include "slot.h"
 
-/* Looks from where a slot was last found taken: a zombie's slots only get emptier. */
+/*
+ * Looks from where a slot was last found taken: a zombie's slots only get emptier.
+ * What is read here orders nothing; every thread passes a barrier before @p is
+ * reused.
+ */
 static bool zombie_empty(struct urctx *p)
 {
 	struct chunk *first = chunk_first(p), *c;
@@ -29,7 +33,7 @@ static bool zombie_empty(struct urctx *p)
 
 	for (c = chunk_of(s); c; c = chunk_next(c), s = c ? &c->slot[0] : NULL)
 		for (; s != chunk_end(c); s++)
-			if (load(&s->v, SLOT_EMPTY)) {
+			if (load_relaxed(&s->v)) {
 				if ((uintptr_t)s != from)
 					cas(&first->scan, &from, (uintptr_t)s,
 					    SCAN_SET);
@@ -105,7 +109,7 @@ static bool put_empty(const struct urctx *n)
 
 	for (c = chunk_first(n); c; c = chunk_next(c))
 		for (s = &c->slot[0]; s != chunk_end(c); s++)
-			if (load(&s->v, SLOT_EMPTY))
+			if (load_relaxed(&s->v))
 				return false;
 	return true;
 }

@@ -6,7 +6,7 @@
  */
 #include "s_call.h"
 
-static struct urctx *p, *k, *n;
+static struct urctx *p, *k, *n, *handed;
 static struct job *j, *j2;
 static int ran;
 
@@ -67,6 +67,15 @@ static void init_taken(void)
 	mc_assert(((struct call *)j)->slot == &chunk_first(p)->slot[0]);
 }
 
+static void init_handed(void)
+{
+	root(3);
+	j = armed(p, fn_run);
+	k = node(p, "K");
+	used_before(1, p, &chunk_first(p)->slot[0]);
+	give(1, 1, 1);
+}
+
 static void init_two(void)
 {
 	root(2);
@@ -118,6 +127,33 @@ static void t_derive_put(void)
 	n = derive(p);
 	urctx_put(n);
 	n = NULL;
+}
+
+/* Behind the callback, in the slot it left; another thread puts it. */
+static void t_cancel_derive(void)
+{
+	cancel_one(p);
+	__atomic_store_n(&handed, derive(p), __ATOMIC_RELEASE);
+}
+
+static void t_put_handed(void)
+{
+	struct urctx *it = __atomic_load_n(&handed, __ATOMIC_ACQUIRE);
+
+	if (!it)
+		return;
+	__atomic_store_n(&handed, NULL, __ATOMIC_RELAXED);
+	urctx_put(it);
+}
+
+static void over(void);
+
+static void over_handed(void)
+{
+	if (handed)
+		urctx_put(handed);
+	handed = NULL;
+	over();
 }
 
 static void over(void)
@@ -187,8 +223,13 @@ static const struct mc_scenario taken = {
 	"call_slot_taken", "G6", init_taken, { t_cancel, t_derive_put, t_stop }, over, LIFE,
 };
 
+static const struct mc_scenario handed_on = {
+	"call_slot_handed", "G6", init_handed, { t_cancel_derive, t_put_handed, t_stop },
+	over_handed, LIFE,
+};
+
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &helped, &self, &stop, &own, &two, &after, &after_free,
-		       &stop_help, &try_stop, &after_help, &taken, NULL);
+		       &stop_help, &try_stop, &after_help, &taken, &handed_on, NULL);
 }
