@@ -66,9 +66,7 @@ X(SLOT_CLEAR,	release, "RUN_SEEN",		"slot_clear stop_once",		\
 	"who finds the slot left knows what its callback did before that")	\
 X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB",		"child_left",			\
 	"of two children that leave together one sees both gone")		\
-X(LEAVE_SB,	seq_cst, "HOUSE_SB",		"slot_cleared",			\
-	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
-X(HOUSE_SB,	seq_cst, "LEAVE_SB READER_SB",		"sys_membarrier",		\
+X(LEAVE_SB,	seq_cst, "HOUSE_PUSH_SB",		"slot_cleared",			\
 	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
 X(WATCH_ARM,	release, "WATCH_READ",		"put_interior",			\
 	"who helps a zombie knows all its chunks")				\
@@ -94,7 +92,7 @@ X(RETIRE_PUSH,	release, "RETIRE_TAKE",		"retire",			\
 	"a retired context is whole when it is taken")				\
 X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"take",			\
 	"a retired context is whole when it is taken")				\
-X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB",	"house_pushed",			\
+X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB LEAVE_SB",	"house_pushed",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
 X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
@@ -118,8 +116,6 @@ X(READERS_LINK,	release, "READERS_READ",	"block_after",			\
 	"a block of the readers' table is zeroed before it is found")		\
 X(READERS_READ,	acquire, "READERS_LINK",	"block_after readers_left readers_quiet", \
 	"a block of the readers' table is zeroed before it is found")		\
-X(READER_SB,	seq_cst, "HOUSE_SB",		"readers_join",			\
-	"a reader's entry is seen, or it does not see what was unlinked")			\
 X(RING_PUSH,	release, "RING_TAKE",		"wake_push",			\
 	"a link that ended is whole when its ring's owner takes it")		\
 X(RING_TAKE,	acquire, "RING_PUSH",		"wake_take",			\

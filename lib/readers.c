@@ -80,11 +80,11 @@ void readers_join(struct thread *t)
 			    !cas_relaxed(&b->reader[i], &none, mine))
 				continue;
 			t->reader = mine;
-			fence_after_rmw(READER_SB);
+			compiler_barrier();
 			relist(t);
 			return;
 		}
-	fence(READER_SB);
+	compiler_barrier();
 }
 
 void readers_left(struct thread *t)

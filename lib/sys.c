@@ -101,10 +101,9 @@ void sys_membarrier_register(void)
 
 bool sys_membarrier(void)
 {
-	if (!sys_asymmetric()) {	/* the other half is a real fence too */
-		fence(HOUSE_SB);
+	/* real fences then: of who leaves a slot, and of who put it on a list */
+	if (!sys_asymmetric())
 		return true;
-	}
 	if (!call(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0, 0, 0, 0))
 		return true;
 	store_relaxed(&sys_has_membarrier, false);

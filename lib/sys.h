@@ -29,7 +29,7 @@
 #define sys_membarrier()	 (mc_membarrier(), true)
 #else
 #define sys_asymmetric()	 false
-#define sys_membarrier()	 ({ fence(HOUSE_SB); true; })
+#define sys_membarrier()	 true
 #endif
 #define sys_membarrier_register() ((void)0)
 #define sys_thread_start(fn)	 mc_thread_start(fn)
