@@ -29,6 +29,9 @@
  * R5 room.	Tables are grown in bind, for the worst case: nothing later allocates.
  * R6 calls.	When foreign code is called (complete, foreign, the last put of a
  *		context) everything is as a new call from outside may find it.
+ * R7 awake.	A push that wakes nobody leaves those behind it silent as well.  So the
+ *		owner's own wake him, too, but between a dispatch or a bind and the
+ *		turn that follows: a signal handler pushes at any time.
  */
 #ifndef URCTX_RING_PRIVATE_H
 #define URCTX_RING_PRIVATE_H
@@ -68,7 +71,8 @@ struct ring_op {			/* the library's view of struct urctx_op */
 	struct urctx_ring *ring;	/* NULL: not in flight */
 	struct ring_link *link;		/* NULL: no context */
 	struct ring_node node;
-	int64_t when;			/* deadline; once told, when to ask again */
+	int64_t when;			/* deadline; once told, when to ask again;
+					   OP_UNISSUED: its context, held */
 	uint32_t slot;
 	uint32_t place;			/* in the heap */
 	uint32_t seq;			/* of binding */
@@ -113,6 +117,7 @@ struct urctx_ring {
 	struct io_uring *ring;
 	uintptr_t owner;
 	struct ring_slot *slot;
+	unsigned process;		/* that has attached, not a child of it */
 	uint32_t slot_free;		/* index + 1 */
 	uint32_t slots;			/* a power of two, or 0 */
 	uint32_t seq;
@@ -127,7 +132,10 @@ struct urctx_ring {
 	uint8_t armed;			/* enum arm */
 	uint32_t wake_gen;		/* of the poll that wakes us */
 	bool closing;
+	bool awake;			/* a turn comes before the next sleep (R7) */
 	bool drain;			/* URCTX_RING_DRAIN */
+	bool settling;			/* a nop says when: */
+	bool settled;			/* nothing of ours is in the SQ or the CQ */
 	bool deaf;			/* the kernel lets nobody wake us */
 	uint32_t asked_nr;
 
@@ -154,6 +162,8 @@ enum arm { ARM_NO, ARM_WANTED, ARM_DONE };
  * the slot and generation of their op.
  */
 enum kind { KIND_OP, KIND_CANCEL, KIND_TIMER, KIND_WAKE, KIND_NOP, KIND_UNWAKE };
+
+#define SETTLED_UD	ud_make(0, 1, KIND_UNWAKE)	/* the nop of detach */
 
 #define UD_SLOT_BITS	22
 #define UD_GEN_BITS	23
@@ -191,6 +201,12 @@ static inline uint64_t wake_ud(const struct urctx_ring *r)
 	return ud_make(0, r->wake_gen & UD_GEN_MASK, KIND_WAKE);
 }
 
+/* The context of an op that was never issued: it has no link, and no deadline. */
+static inline struct urctx *op_unissued_ctx(const struct ring_op *op)
+{
+	return (struct urctx *)(intptr_t)op->when;
+}
+
 static inline struct ring_op *op_of(struct ring_node *n)
 {
 	return container_of(n, struct ring_op, node);
@@ -198,7 +214,8 @@ static inline struct ring_op *op_of(struct ring_node *n)
 
 static inline bool ring_mine(const struct urctx_ring *r)
 {
-	return likely(r->owner == ring_thread());
+	return likely(r->owner == ring_thread() &&
+		      r->process == ring_process());
 }
 
 /* A call on another thread than the owner's: nothing of @r may be touched. */
@@ -230,6 +247,7 @@ void link_free(struct urctx_ring *r, struct ring_link *link);
 struct io_uring_sqe *ring_sqe_take(struct urctx_ring *r);
 bool ring_sqe_room(struct urctx_ring *r, unsigned nr, unsigned open);
 bool ring_chain_open(const struct urctx_ring *r);
+bool ring_chain_silent(const struct urctx_ring *r, const struct io_uring_sqe *sqe);
 int ring_submit(struct urctx_ring *r);
 void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud);
 

@@ -31,7 +31,12 @@ void ring_tell(struct urctx_ring *r, struct ring_op *op,
 	op->state = OP_TOLD;
 	stat_add(r, told, 1);
 	list_del(&op->node);
-	list_add_tail(&r->abort, &op->node);
+	/* One by one, in either order of binding: newest first. */
+	if (!list_empty(&r->abort) &&
+	    (int32_t)(op->seq - op_of(r->abort.next)->seq) > 0)
+		list_add(&r->abort, &op->node);
+	else
+		list_add_tail(&r->abort, &op->node);
 }
 
 /* Ask again on the next turn, or when @op->when has come. */
@@ -191,6 +196,8 @@ void urctx_op_deadline(struct urctx_op *user_op, int64_t deadline)
 	}
 	if (op_told(op))
 		return;
+	if (deadline <= op->ring->now)	/* not late: it is told to end now */
+		deadline = urctx_now();
 	op->when = deadline;
 	if (deadline == URCTX_NEVER)
 		heap_del(&op->ring->heap, &op->place);

@@ -68,6 +68,7 @@ int urctx_ring_attach(struct io_uring *ring,
 		goto no_wake;
 	r->ring = ring;
 	r->owner = ring_thread();
+	r->process = ring_process();
 	r->foreign = p->foreign;
 	r->arg = p->arg;
 	r->drain = p->flags & URCTX_RING_DRAIN ||

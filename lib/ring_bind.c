@@ -16,6 +16,8 @@ static int check(const struct urctx_ring *r, const struct io_uring_sqe *sqe,
 	if (unlikely(!op || !op->complete || flags & ~FLAGS ||
 		     sqe->flags & IOSQE_CQE_SKIP_SUCCESS))
 		return -EINVAL;
+	if (unlikely(ring_chain_silent(r, sqe)))
+		return -EINVAL;
 	if (unlikely(op->ring))
 		return -EBUSY;
 	if (unlikely(r->closing))
@@ -43,11 +45,13 @@ static void op_begin(struct urctx_ring *r, struct ring_op *op, unsigned flags)
 
 /* It never starts: its SQE fails, and so does what is linked behind it. */
 static int bind_ended(struct urctx_ring *r, struct io_uring_sqe *sqe,
-		      struct ring_op *op, const struct urctx_cause *cause)
+		      struct urctx *ctx, struct ring_op *op,
+		      const struct urctx_cause *cause)
 {
 	op_begin(r, op, OP_UNISSUED);
 	op->state = OP_PARKED;
 	op->cause = cause;
+	op->when = (intptr_t)urctx_get(ctx);
 	list_init(&op->node);
 	stat_add(r, told, 1);
 	sqe_fail(r, sqe, op_ud(r, op, KIND_OP));
@@ -69,13 +73,13 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 			return ret;
 	}
 	if (URCTX_RULE_40 && unlikely(urctx_done(ctx)))
-		return bind_ended(r, sqe, op, urctx_cause(ctx));
+		return bind_ended(r, sqe, ctx, op, urctx_cause(ctx));
 	if (unlikely(deadline <= r->now))
-		return bind_ended(r, sqe, op, &urctx_deadline_exceeded);
+		return bind_ended(r, sqe, ctx, op, &urctx_deadline_exceeded);
 	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT)) {
 		ret = ring_timer_room(r, sqe, deadline);
 		if (ret > 0)
-			return bind_ended(r, sqe, op, &urctx_deadline_exceeded);
+			return bind_ended(r, sqe, ctx, op, &urctx_deadline_exceeded);
 		if (ret)
 			return ret;
 	}
@@ -89,6 +93,7 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 	}
 
 	/* Nothing fails from here on. */
+	r->awake = true;
 	op_begin(r, op, flags);
 	op->link = link;
 	if (link) {
@@ -122,8 +127,10 @@ static inline int bind_or_fail(struct urctx_ring *r, struct io_uring_sqe *sqe,
 	if (!ring_mine(r))
 		return ring_not_mine(func);
 	ret = bind_op(r, sqe, ctx, (struct ring_op *)op, deadline, flags);
-	if (unlikely(ret))
+	if (unlikely(ret)) {
 		sqe_fail(r, sqe, ud_make(0, 0, KIND_NOP));
+		r->seq++;	/* detach takes its CQE as well */
+	}
 	return ret;
 }
 

@@ -17,7 +17,11 @@ static bool below(const struct urctx *ctx, const struct urctx *from)
 
 static bool concerns(const struct ring_op *op, const struct urctx *ctx)
 {
-	return op && (!ctx || (op->link && below(op->link->ctx, ctx)));
+	if (!op || !ctx)
+		return op;
+	if (op->flags & OP_UNISSUED)
+		return below(op_unissued_ctx(op), ctx);
+	return op->link && below(op->link->ctx, ctx);
 }
 
 /* The first slot from @slot on with an op of @ctx; r->slots: none. */
@@ -88,6 +92,12 @@ static void tell_all(struct urctx_ring *r)
 			ring_tell(r, r->slot[i].op, &urctx_canceled);
 }
 
+/* Not behind an open chain, which may wait for ever: the next wait submits that. */
+static struct io_uring_sqe *take_alone(struct urctx_ring *r)
+{
+	return ring_chain_open(r) ? NULL : ring_sqe_take(r);
+}
+
 /*
  * The poll goes before its eventfd is closed.  Cancels are carried out in the
  * order of their submission: whatever the kernel had to say to earlier ones is in
@@ -100,7 +110,7 @@ static int disarm(struct urctx_ring *r)
 
 	r->deaf = true;
 	while (r->armed == ARM_DONE) {
-		sqe = ring_sqe_take(r);
+		sqe = take_alone(r);
 		if (sqe) {
 			io_uring_prep_cancel64(sqe, wake_ud(r), 0);
 			if (!r->drain)
@@ -108,6 +118,30 @@ static int disarm(struct urctx_ring *r)
 			sqe->user_data = ud_make(0, 0, KIND_UNWAKE);
 		}
 		ret = ring_wait(r, urctx_now() + ASK_AGAIN);
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+	}
+	return 0;
+}
+
+/*
+ * Whatever else we have queued, a cancel whose op was faster, an SQE that was
+ * refused, is carried out before a nop behind it, and its CQE is in front.
+ */
+static int settle(struct urctx_ring *r)
+{
+	struct io_uring_sqe *sqe;
+	int ret;
+
+	if (r->armed == ARM_NO && !r->seq && !io_uring_sq_ready(r->ring))
+		return 0;
+	while (!r->settled) {
+		sqe = r->settling ? NULL : take_alone(r);
+		if (sqe) {
+			sqe->user_data = SETTLED_UD;
+			r->settling = true;
+		}
+		ret = ring_wait(r, r->settling ? URCTX_NEVER : urctx_now());
 		if (ret < 0 && ret != -EINTR)
 			return ret;
 	}
@@ -151,6 +185,8 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 		ret = wait_leaving(r);
 	if (!ret)
 		ret = disarm(r);
+	if (!ret)
+		ret = settle(r);
 	if (ret)
 		return ret;
 	wake_close(&r->wake);

@@ -45,6 +45,8 @@ static void op_leave(struct urctx_ring *r, struct ring_op *op)
 	stat_sub(r, in_flight, 1);
 	if (link)
 		link_drop(r, link);
+	else if (unlikely(op->flags & OP_UNISSUED))
+		urctx_put(op_unissued_ctx(op));
 }
 
 static void op_complete(struct urctx_ring *r, struct ring_op *op, int32_t res,
@@ -52,10 +54,10 @@ static void op_complete(struct urctx_ring *r, struct ring_op *op, int32_t res,
 {
 	void (*complete)(struct urctx_op *op) = op->complete;
 
-	if (unlikely(op->flags & OP_TIMED))
-		ring_timer_check(r, op);
 	if (op->link && unlikely(op->link->told))
 		op_told_by_link(r, op);
+	if (unlikely(op->flags & OP_TIMED))
+		ring_timer_check(r, op);
 	op->res = result(op, res);
 	op->cqe_flags = flags;
 	if (likely(!(flags & IORING_CQE_F_MORE)))
@@ -99,7 +101,10 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 		return true;
 	case KIND_TIMER:
 	case KIND_NOP:
+		return true;
 	case KIND_UNWAKE:
+		if (cqe->user_data == SETTLED_UD)
+			r->settled = true;
 		return true;
 	case KIND_WAKE:
 		woken(r, cqe);
@@ -114,6 +119,7 @@ bool ring_deliver(struct urctx_ring *r, const struct io_uring_cqe *cqe)
 	uint64_t ud = cqe->user_data;
 	struct ring_op *op;
 
+	r->awake = true;
 	if (URCTX_RULE_56 && (ud & URCTX_UDATA_MASK) != URCTX_UDATA_TAG)
 		return false;
 	op = op_by_ud(r, ud);

@@ -78,7 +78,7 @@ static void link_fired(struct urctx_callback *cb)
 	struct urctx_ring *r = link->ring;
 
 	if (URCTX_RULE_33)
-		wake_push(&r->wake, &link->wake, ring_mine(r));
+		wake_push(&r->wake, &link->wake, ring_mine(r) && r->awake);
 	else
 		cancel_here(link);
 }

@@ -31,6 +31,31 @@ bool ring_chain_open(const struct urctx_ring *r)
 	return chain_length(r->ring, 0) != 0;
 }
 
+/*
+ * When one with IOSQE_CQE_SKIP_SUCCESS fails, or the chain in front of it, the
+ * kernel drops the CQEs of all that is linked behind it.  What it has consumed
+ * is in no chain with @sqe.
+ */
+bool ring_chain_silent(const struct urctx_ring *r, const struct io_uring_sqe *sqe)
+{
+	const struct io_uring_sq *sq = &r->ring->sq;
+	unsigned shift = !!(r->ring->flags & IORING_SETUP_SQE128);
+	unsigned at = (unsigned)((sqe - sq->sqes) >> shift);
+	unsigned left = (at - io_uring_smp_load_acquire(sq->khead)) & sq->ring_mask;
+
+	while (left--) {
+		const struct io_uring_sqe *prev = sqe_at(sq, r->ring->flags, --at);
+
+		if (!(prev->flags & CHAIN))
+			return false;
+		/* a timer leaves the chain before the next one starts */
+		if (prev->flags & IOSQE_CQE_SKIP_SUCCESS &&
+		    prev->opcode != IORING_OP_LINK_TIMEOUT)
+			return true;
+	}
+	return false;
+}
+
 int ring_submit(struct urctx_ring *r)
 {
 	int saved = errno, ret = io_uring_submit(r->ring);
@@ -52,6 +77,9 @@ bool ring_sqe_room(struct urctx_ring *r, unsigned nr, unsigned open)
 
 	while ((left = io_uring_sq_space_left(ring)) < nr) {
 		keep = chain_length(ring, open);
+		/* A thread of the kernel may be behind the tail that it was shown. */
+		if (ring->flags & IORING_SETUP_SQPOLL && keep > tail - ring->sq.sqe_head)
+			keep = tail - ring->sq.sqe_head;
 		if (keep >= ring->sq.ring_entries - left)
 			return false;
 		ring->sq.sqe_tail = tail - keep;

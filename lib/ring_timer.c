@@ -67,10 +67,17 @@ void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
 	op_sqe->flags |= IOSQE_IO_LINK;
 }
 
-/* Whether the kernel told @op, which has ended, is for the clock to say. */
+/*
+ * Whether the kernel told @op, which has ended, is for the clock to say: its timer
+ * stays where it was when the deadline is moved.
+ */
 void ring_timer_check(struct urctx_ring *r, struct ring_op *op)
 {
-	if (op->cause || op->when > urctx_now())
+	int64_t when = op->ts.tv_sec * 1000000000 + op->ts.tv_nsec;
+
+	if (op->when < when)
+		when = op->when;
+	if (op->cause || when > urctx_now())
 		return;
 	op->cause = &urctx_deadline_exceeded;
 	stat_add(r, told, 1);

@@ -160,6 +160,9 @@ static int64_t turn(struct urctx_ring *r)
 
 int64_t ring_turn(struct urctx_ring *r)
 {
+	/* A handler before this is heard below, one after it wakes us. */
+	r->awake = false;
+	compiler_barrier();
 	if (likely(!wake_any(&r->wake) && !r->heap.nr &&
 		   r->armed != ARM_WANTED && list_empty(&r->abort) &&
 		   list_empty(&r->asked) && !r->deaf))

@@ -24,7 +24,7 @@ static int reap(struct urctx_ring *r)
 	for (; left && io_uring_cq_ready(ring); left--) {
 		unsigned at = *ring->cq.khead & ring->cq.ring_mask;
 		const struct io_uring_cqe *cqe = &ring->cq.cqes[at << shift];
-		uint64_t copy[2];
+		struct io_uring_cqe copy;
 
 		if ((cqe->user_data & URCTX_UDATA_MASK) != URCTX_UDATA_TAG) {
 			if (!r->foreign)
@@ -35,11 +35,11 @@ static int reap(struct urctx_ring *r)
 			io_uring_cq_advance(ring, 1);
 			continue;
 		}
-		__builtin_memcpy(copy, cqe, sizeof(copy));
+		copy = *cqe;
 		io_uring_cq_advance(ring, 1);
-		if (!URCTX_RULE_10 && others(r, copy[0]))
+		if (!URCTX_RULE_10 && others(r, copy.user_data))
 			continue;
-		(void)ring_deliver(r, (struct io_uring_cqe *)copy);
+		(void)ring_deliver(r, &copy);
 	}
 	return 0;
 }
@@ -97,10 +97,12 @@ int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline)
 	int ret, reaped;
 
 	if (deadline != URCTX_NEVER && ns) {
-		int64_t left = deadline - urctx_now();
+		int64_t now = urctx_now();
 
-		if (left < ns)
-			ns = left > 0 ? left : 0;
+		if (deadline <= now)
+			ns = 0;
+		else if (deadline - now < ns)
+			ns = deadline - now;
 	}
 	ret = submit_and_wait(r, ns);
 	reaped = reap(r);
