@@ -58,12 +58,12 @@
  *    other: pointers and small numbers are.
  *  - The owner is woken by a CQE.  A wait for several CQEs sleeps over it: wait
  *    for one, or not longer than you can bear a cancel to take.
- *  - A cancel on the owner's own thread wakes nobody: turn is the last call
- *    before you submit and wait.  A signal handler that cancels there is heard
- *    on the next turn.
+ *  - Turn is the last call before you submit and wait: what is bound, or cancelled
+ *    on the owner's own thread, behind a dispatch is heard by the turn that follows.
+ *    A signal handler that cancels there may come at any time: it wakes.
  *  - The memory for params.ops operations is made in attach; no more of them in
  *    flight, and bind does not allocate here.  (A context's first callback may.)
- *  - A forked child may cancel what it inherited, and must not touch the ring.
+ *  - A forked child may cancel what it inherited, and is nobody's owner: -EPERM.
  *  - errno is never written.  Where io_uring is forbidden nothing here is of use,
  *    and the core works without it.
  *
@@ -136,9 +136,10 @@ struct urctx_op {
 /*
  * The kernel's own timer as well (IORING_OP_LINK_TIMEOUT): it fires while the
  * owner is busy, on rings that are not deferred, and costs 300 ns and more.  For
- * opcodes that wait by polling, on files that can be polled, without
- * IOSQE_ASYNC: for others the kernel never fires it, so -EOPNOTSUPP.  @cause is
- * then judged by the clock when the CQE is dispatched.
+ * opcodes that wait by polling, without IOSQE_ASYNC; else -EOPNOTSUPP, for the
+ * kernel would never fire it.  So it is on a file that can not be polled, which is
+ * not looked at: a disk's is accepted, and its deadline is the ring's alone.
+ * @cause is judged by the clock when the CQE is dispatched.
  */
 #define URCTX_OP_LINK_TIMEOUT	(1U << 0)
 /* Disks: it is told (its cause says so), and the kernel is not asked. */
@@ -198,7 +199,8 @@ URCTX_MUST_CHECK_ int urctx_ring_attach(struct io_uring *ring,
  * chain (IOSQE_IO_LINK on the last SQE) is not.  io_uring_get_sqe() may be used
  * beside it.
  *
- * Beware: finish one before you take the next: the call may submit it.
+ * Beware: finish one before you take the next: the call may submit it.  One that you
+ * do not bind has our tag: io_uring_sqe_set_data(), or wait takes its CQE.
  *
  * Context: the owner; a system call if the SQ is full.
  * Return: an SQE; NULL: reap CQEs and try again, or the chain is longer than the
@@ -216,17 +218,18 @@ URCTX_MUST_CHECK_ struct io_uring_sqe *urctx_ring_sqe(struct urctx_ring *r);
  *
  * The last thing that is done to an SQE: sets its user_data, leaves its flags.
  * An op of a context that is done already is not issued: its SQE becomes one that
- * fails, so that a chain behind it breaks, and it completes with -ECANCELED and
- * the context's cause, by dispatch as any other.
+ * fails, so that a chain behind it breaks (IOSQE_IO_HARDLINK: goes on), and it
+ * completes with -ECANCELED and the context's cause, by dispatch as any other.
  *
  * Beware: 0 does not say that the op is submitted, nor that its context is live.
  * On failure the SQE is still in the SQ, as one that fails and that nobody hears
- * of; @op is untouched.
+ * of; @op is untouched.  So is the SQE if @r is NULL or this is not the owner.
  *
  * Context: the owner, inside complete() too; lock-free; may allocate, see
  * params.ops.
  * Return: 0; -EINVAL for NULL, no complete, unknown flags, and for
- * IOSQE_CQE_SKIP_SUCCESS, with which nobody would hear of its end; -EBUSY: @op is in
+ * IOSQE_CQE_SKIP_SUCCESS, with which nobody would hear of its end, on @sqe or in
+ * front of it in its chain (but for an IORING_OP_LINK_TIMEOUT); -EBUSY: @op is in
  * flight; -ESHUTDOWN after detach was called; -ENOMEM; -EPERM.
  */
 URCTX_MUST_CHECK_ int urctx_ring_bind(struct urctx_ring *r,
@@ -268,7 +271,7 @@ URCTX_MUST_CHECK_ int urctx_ring_bind_flags(struct urctx_ring *r,
  * For idle timeouts: a few ns.
  *
  * Beware: the kernel's timer (URCTX_OP_LINK_TIMEOUT) stays where it was: earlier
- * is possible, later is not.
+ * is possible, later is not, and URCTX_NEVER is later.
  *
  * Context: the owner; inside complete() too.
  */
@@ -375,7 +378,8 @@ URCTX_MUST_CHECK_ int urctx_ring_drain(struct urctx_ring *r, struct urctx *ctx,
  * @deadline: CLOCK_MONOTONIC ns, or URCTX_NEVER
  *
  * Ops without a cause get urctx_canceled.  A thread that is in the middle of
- * ending one of its contexts is waited for, whatever the deadline.
+ * ending one of its contexts is waited for, whatever the deadline, and so are CQEs
+ * of our own: after 0 none with our tag appears.
  *
  * Beware: more than 0 means that the kernel still has so many operations and their
  * buffers.  @r stays: call again, or leak it and them.  Closing the ring does not
