@@ -8,7 +8,7 @@
  */
 #include "s_life.h"
 
-static struct urctx *g, *z, *y, *w, *q, *n;
+static struct urctx *g, *z, *y, *w;
 
 static void tree(int nr)
 {
@@ -32,22 +32,14 @@ static void init_two(void)
 
 static void init_walk(void)
 {
-	tree(3);
-	q = childless(NULL, "Q");
-	give(1, 1, 0);
+	tree(2);
+	ended(g);
 }
 
 static void t_put_house(void)
 {
 	urctx_put(z);
 	house_turn();
-}
-
-static void t_put_house_reuse(void)
-{
-	t_put_house();
-	n = derive(q);
-	mc_assert(!urctx_done(n));
 }
 
 static void t_y(void)
@@ -60,20 +52,17 @@ static void t_w(void)
 	urctx_put(w);
 }
 
-static void t_cancel(void)
+/* Walks, and then leaves. */
+static void t_help_y(void)
 {
-	cancel_one(g);
+	urctx_cancel_cause(g, ONE);
+	urctx_put(y);
 }
 
 static void gone(void)
 {
 	while (house_turn())
 		;
-	if (n) {
-		live(n);
-		urctx_put(n);
-		urctx_put(q);
-	}
 	childless_now(g);
 	urctx_put(g);
 	home();
@@ -86,7 +75,7 @@ static const struct mc_scenario two = {
 	"fence_zombie_two", "G9", init_two, { t_put_house, t_y, t_w }, gone, LIFE,
 };
 static const struct mc_scenario walk = {
-	"fence_walk", "G9", init_walk, { t_put_house_reuse, t_y, t_cancel }, gone, LIFE,
+	"fence_walk", "G9", init_walk, { t_put_house, t_help_y }, gone, LIFE,
 };
 
 int main(int argc, char **argv)
