@@ -64,13 +64,11 @@ X(CLEAN_READ,	acquire, "CLEAN_SET",		"clean",			\
 	"a subtree that is said to be done is done")				\
 X(SLOT_CLEAR,	release, "RUN_SEEN",		"slot_clear stop_once",		\
 	"who finds the slot left knows what its callback did before that")	\
-X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB",		"child_left",			\
+X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB WATCH_ARM",		"child_left",			\
 	"of two children that leave together one sees both gone")		\
 X(LEAVE_SB,	seq_cst, "HOUSE_PUSH_SB",		"slot_cleared",			\
 	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
-X(WATCH_ARM,	release, "WATCH_READ",		"put_interior",			\
-	"who helps a zombie knows all its chunks")				\
-X(WATCH_READ,	acquire, "WATCH_ARM",		"claim",			\
+X(WATCH_ARM,	release, "ZOMBIE_SB",		"put_interior",			\
 	"who helps a zombie knows all its chunks")				\
 X(WATCH_GONE,	acq_rel, "WATCH_OFF",		"unlink_zombie",		\
 	"a zombie is unlinked before its grace period, and on one list")	\

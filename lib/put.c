@@ -44,7 +44,7 @@ static bool zombie_empty(struct urctx *p)
 
 bool claim(struct urctx *p)
 {
-	uint32_t w = load(&p->watch, WATCH_READ);
+	uint32_t w = load_relaxed(&p->watch);
 
 	/* somebody rests there: he looks when he goes on */
 	if ((w & (ARMED | DEAD)) != ARMED || w >= PIN || !zombie_empty(p))
