@@ -30,8 +30,8 @@
  * R6 calls.	When foreign code is called (complete, foreign, the last put of a
  *		context) everything is as a new call from outside may find it.
  * R7 awake.	A push that wakes nobody leaves those behind it silent as well.  So the
- *		owner's own wake him, too, but between a dispatch or a bind and the
- *		turn that follows: a signal handler pushes at any time.
+ *		owner's own wake him, too, but between a wait, a dispatch or a
+ *		bind and the turn that follows: a signal handler pushes at any time.
  */
 #ifndef URCTX_RING_PRIVATE_H
 #define URCTX_RING_PRIVATE_H

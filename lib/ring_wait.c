@@ -105,6 +105,7 @@ int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline)
 			ns = deadline - now;
 	}
 	ret = submit_and_wait(r, ns);
+	r->awake = true;
 	reaped = reap(r);
 	if (r->completed != before)
 		return (int)(r->completed - before);
