@@ -271,6 +271,6 @@ static const struct mc_scenario s_last = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &s_nested, &s_crossed, &s_queue_put, &s_queue_stop, &s_both_queue,
-		       &s_dropped, &s_last, NULL);
+	return mc_main(argc, argv, &s_nested, &s_crossed, &s_queue_put, &s_queue_stop,
+		       &s_both_queue, &s_dropped, &s_last, NULL);
 }
