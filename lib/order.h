@@ -34,7 +34,7 @@
 /* clang-format off */
 #define URCTX_ORDERS(X)								\
 /*	name		order	pairs with	used in		such that */	\
-X(SLOT_PUBLISH,	acq_rel, "SLOT_READ",		"slot_try",			\
+X(SLOT_PUBLISH,	release, "SLOT_READ",		"slot_try",			\
 	"who finds a child or a callback in a slot finds it whole")		\
 X(SLOT_READ,	acquire, "SLOT_PUBLISH",	"walk_read run_callback",			\
 	"who finds a child or a callback in a slot finds it whole")		\
