@@ -163,14 +163,14 @@ void retire_settle(void)
 
 	if (batch) {
 		struct urctx *list = take(shard_of(t), NULL);
-
 		bool ordered = sys_membarrier();
 
 		if (ordered)
 			list = retired_sort(list);
-		if (ordered && readers_quiet())
+		/* zombies that were all left to their children need no more */
+		if (list && ordered && readers_quiet())
 			retired_free(list);
-		else
+		else if (list)
 			retired_back(list);	/* a reader is in the way */
 		t->retired = 0;
 	}
