@@ -448,4 +448,11 @@ static inline bool urctx_done(const struct urctx *ctx)
 #ifdef __cplusplus
 }
 #endif
+
+/* The chapter goes on in these, in this order. */
+#include <urctx/deadline.h>
+#include <urctx/value.h>
+#include <urctx/join.h>
+#include <urctx/watch.h>
+
 #endif
