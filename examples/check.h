@@ -26,6 +26,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -129,6 +132,52 @@ static inline int live(struct urctx *root)
 		lines += text[i] == '\n';
 	free(text);
 	return lines;
+}
+
+/* Return: a file that has no name any more; -1. */
+static inline int temp_file(void)
+{
+	char path[] = "/tmp/urctx-example-XXXXXX";
+	int fd = mkstemp(path);
+
+	if (fd >= 0)
+		unlink(path);
+	return fd;
+}
+
+/* Return: what is in a file, with a 0 behind it, to be freed; NULL. */
+static inline char *contents(int fd, size_t *len)
+{
+	struct stat st;
+	char *text;
+
+	if (fstat(fd, &st) || !(text = calloc(1, (size_t)st.st_size + 1)))
+		return NULL;
+	if (pread(fd, text, (size_t)st.st_size, 0) != st.st_size) {
+		free(text);
+		return NULL;
+	}
+	*len = (size_t)st.st_size;
+	return text;
+}
+
+/* Return: a TCP socket that listens on this machine, at a port of its own; -1. */
+static inline int loopback_listener(struct sockaddr_in *addr)
+{
+	socklen_t len = sizeof(*addr);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	memset(addr, 0, sizeof(*addr));
+	addr->sin_family = AF_INET;
+	addr->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0)
+		return -1;
+	if (bind(fd, (struct sockaddr *)addr, sizeof(*addr)) || listen(fd, 128) ||
+	    getsockname(fd, (struct sockaddr *)addr, &len)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }
 
 static inline void check_nap(int64_t ns)
