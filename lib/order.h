@@ -102,7 +102,7 @@ X(SLAB_PUBLISH,	release, "SLAB_READ",		"slab_make",			\
 	"a slab is there before it is carved")					\
 X(SLAB_READ,	acquire, "SLAB_PUBLISH",	"slab_at",			\
 	"a slab is there before it is carved")					\
-X(WAIT_SB,	seq_cst, "WAKE_SB",		"urctx_wait",			\
+X(WAIT_SB,	seq_cst, "WAKE_SB",		"urctx_wait urctx_futex_wait",	\
 	"the waiter sees done, or the canceller sees a waiter")			\
 X(WAKE_SB,	seq_cst, "WAIT_SB",		"word_ended",			\
 	"the waiter sees done, or the canceller sees a waiter")			\
@@ -117,7 +117,19 @@ X(READERS_READ,	acquire, "READERS_LINK",	"block_after readers_left readers_quiet
 X(RING_PUSH,	release, "RING_TAKE",		"wake_push",			\
 	"a link that ended is whole when its ring's owner takes it")		\
 X(RING_TAKE,	acquire, "RING_PUSH",		"wake_take",			\
-	"a link that ended is whole when its ring's owner takes it")
+	"a link that ended is whole when its ring's owner takes it")		\
+X(LOCK_TAKE,	acquire, "LOCK_DROP",		"lock_take",			\
+	"what was done under a lock is seen by who has it next")		\
+X(LOCK_DROP,	release, "LOCK_TAKE",		"lock_drop",			\
+	"what was done under a lock is seen by who has it next")		\
+X(SEM_TAKE,	acquire, "SEM_GIVE",		"lock_seen take",		\
+	"who has tokens, or the queue, sees what their last holders did")	\
+X(SEM_GIVE,	release, "SEM_TAKE",		"unlock urctx_sem_release",	\
+	"who has tokens, or the queue, sees what their last holders did")	\
+X(SEM_SERVE,	release, "SEM_SERVED",		"tell",				\
+	"who is told that it has tokens sees what their last holders did")	\
+X(SEM_SERVED,	acquire, "SEM_SERVE",		"acquire_slow",			\
+	"who is told that it has tokens sees what their last holders did")
 
 enum {
 #define X(name, order, partner, where, why) URCTX_ROW_##name,

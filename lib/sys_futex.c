@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sys_futex.c - futex_waitv(2), since Linux 5.16; errno is as it was
+ */
+#include <errno.h>
+#include <linux/futex.h>
+#include <linux/time_types.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <urctx.h>
+
+#include "sys_futex.h"
+
+#define NSEC 1000000000LL
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449	/* everywhere but on alpha */
+#endif
+
+/* struct futex_waitv of linux/futex.h, which may be older than it. */
+struct waitv {
+	uint64_t val, addr;
+	uint32_t flags, reserved;
+};
+
+#define WAITV_FLAGS (2 /* FUTEX_32 */ | FUTEX_PRIVATE_FLAG)
+
+int sys_futex_wait2(const uint32_t *a, uint32_t val_a, const uint32_t *b,
+		    uint32_t val_b, int64_t deadline)
+{
+	/*
+	 * The kernel compares and queues one after the other, and of several that
+	 * were woken it says the last: so @b's wake-up is never kept to itself.
+	 */
+	struct waitv v[2] = {
+		{ .val = val_a, .addr = (uintptr_t)a, .flags = WAITV_FLAGS },
+		{ .val = val_b, .addr = (uintptr_t)b, .flags = WAITV_FLAGS },
+	};
+	struct __kernel_timespec ts = { 0 }, *until = NULL;
+	int saved = errno, ret;
+
+	if (deadline != URCTX_NEVER) {
+		if (deadline > 0) {
+			ts.tv_sec = deadline / NSEC;
+			ts.tv_nsec = deadline % NSEC;
+		}
+		until = &ts;
+	}
+	ret = (int)syscall(SYS_futex_waitv, v, 2, 0, until, CLOCK_MONOTONIC);
+	if (ret < 0) {
+		ret = -errno;
+		errno = saved;
+	}
+	return ret;
+}
