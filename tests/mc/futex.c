@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex.c - sleep on a word
+ * futex.c - sleep on a word, or on two
  *
  * The kernel compares and queues in one step; what it compares is the newest
  * value there is.  Waiting and waking order nothing by themselves.  A sleeper
@@ -27,37 +27,66 @@ static uint32_t newest(int t, const struct op *o)
 }
 
 /* Sleepers keep their places in the queue, counted anew so that equal is equal. */
-static void leave_queue(int t)
+static void leave_queue(int t, int which)
 {
-	int u, place = T[t].asleep;
+	int u, i, place = T[t].asleep[which];
 
 	for (u = 1; u <= nthr; u++)
-		if (T[u].asleep > place) {
-			touch_thread(u);
-			T[u].asleep--;
-			rehash_thread(u);
-		}
+		for (i = 0; i < 2; i++)
+			if (T[u].asleep[i] > place) {
+				touch_thread(u);
+				T[u].asleep[i]--;
+				rehash_thread(u);
+			}
 	touch_thread(t);
-	T[t].asleep = 0;
+	T[t].asleep[which] = 0;
 	rehash_thread(t);
 	SAVE(G.sleepers);
 	G.sleepers--;
 }
 
+static void join_queue(int t, int which, uintptr_t a)
+{
+	SAVE(G.sleepers);
+	T[t].futex[which] = a;
+	T[t].asleep[which] = (uint16_t)++G.sleepers;
+}
+
+/* Out of both; the last word it was woken on, or -1. */
+static int unqueue(int t)
+{
+	int i, woken = T[t].woken & 2 ? 1 : (T[t].woken & 1) - 1;
+
+	for (i = 0; i < 2; i++)
+		if (T[t].asleep[i])
+			leave_queue(t, i);
+	T[t].woken = 0;
+	return woken;
+}
+
+/* A sleeper on two words may be woken on both before it goes on. */
 static int wake(uintptr_t a, int nr)
 {
 	int woken = 0;
 
 	while (woken < nr && !BROKEN(17)) {
-		int u, first = 0;
+		int u, i, first = 0, which = 0;
 
 		for (u = 1; u <= nthr; u++)
-			if (T[u].asleep && T[u].op.addr == a &&
-			    (!first || T[u].asleep < T[first].asleep))
-				first = u;
+			for (i = 0; i < 2; i++)
+				if (T[u].asleep[i] && T[u].futex[i] == a &&
+				    (!first || T[u].asleep[i] < T[first].asleep[which])) {
+					first = u;
+					which = i;
+				}
 		if (!first)
 			break;
-		leave_queue(first);
+		leave_queue(first, which);
+		if (BROKEN(36) && T[first].asleep[!which])
+			leave_queue(first, !which);
+		touch_thread(first);
+		T[first].woken |= (uint8_t)(1 << which);
+		rehash_thread(first);
 		woken++;
 	}
 	return woken;
@@ -66,7 +95,7 @@ static int wake(uintptr_t a, int nr)
 /* Of a sleeper: go on if woken, else by the deadline or a signal. */
 int futex_alternatives(int t)
 {
-	if (!T[t].asleep)
+	if (T[t].woken)
 		return 1;
 	return (T[t].deadline != INT64_MAX) +
 	       ((S->flags & MC_FAIL_EINTR) && G.faults < S->faults);
@@ -74,9 +103,10 @@ int futex_alternatives(int t)
 
 static uint64_t sleep_over(int t, int alt)
 {
-	if (!T[t].asleep)
-		return 0;
-	leave_queue(t);
+	int woken = unqueue(t);
+
+	if (woken >= 0)
+		return woken > 0;
 	if (T[t].deadline != INT64_MAX && alt == 0) {
 		if (T[t].deadline > G.now) {
 			SAVE(G.now);
@@ -89,17 +119,34 @@ static uint64_t sleep_over(int t, int alt)
 	return (uint64_t)-EINTR;
 }
 
+/* Of two words: 1, it sleeps; 2, it was woken on the first already. */
+static uint64_t second_wait(int t, const struct op *o)
+{
+	int woken;
+
+	if (newest(t, o) == (uint32_t)o->expect && !(BROKEN(36) && T[t].woken)) {
+		T[t].deadline = (int64_t)o->arg;
+		join_queue(t, 1, o->addr);
+		return 1;
+	}
+	woken = unqueue(t);
+	return woken < 0 ? (uint64_t)-EAGAIN : 2;
+}
+
 uint64_t futex_op(int t, const struct op *o, int alt)
 {
 	switch (o->kind) {
 	case OP_FUTEX_WAIT:
+		if (o->mo)
+			return second_wait(t, o);
+		/* fall through */
+	case OP_FUTEX_QUEUE:
 		if (newest(t, o) != (uint32_t)o->expect)
 			return (uint64_t)-EAGAIN;
 		T[t].deadline = (int64_t)o->arg;
-		if (!BROKEN(18)) {
-			SAVE(G.sleepers);
-			T[t].asleep = (uint16_t)++G.sleepers;
-		}
+		T[t].woken = 0;
+		if (!BROKEN(18))
+			join_queue(t, 0, o->addr);
 		return 0;
 	case OP_FUTEX_SLEEP:
 		return sleep_over(t, alt);

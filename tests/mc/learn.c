@@ -102,6 +102,7 @@ void learn(const struct op *o)
 {
 	switch (o->kind) {
 	case OP_LOAD:
+	case OP_FUTEX_QUEUE:
 	case OP_FUTEX_WAIT:
 		touched(o->loc, me, false);
 		break;

@@ -22,6 +22,12 @@ void mc_membarrier(void);		/* a full fence in every thread */
 
 /* 0, -EAGAIN, -ETIMEDOUT (if @deadline is not INT64_MAX), -EINTR (a fault). */
 int mc_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
+/*
+ * On two words: 0 or 1, the word it was woken on, 1 if on both.  The first is
+ * compared and queued before the second.
+ */
+int mc_futex_wait2(const uint32_t *a, uint32_t val_a, const uint32_t *b,
+		   uint32_t val_b, int64_t deadline);
 int mc_futex_wake(const uint32_t *addr, int nr);
 
 /* Zeroed, never at an address that was used before; NULL is a fault. */

@@ -70,7 +70,7 @@ struct loc {			/* learned */
 enum op_kind {
 	OP_LOAD, OP_STORE, OP_XCHG, OP_ADD, OP_SUB, OP_AND, OP_OR, OP_XOR, OP_NAND,
 	OP_CAS, OP_FENCE, OP_MEMBARRIER, OP_BARRIER_IN, OP_LOCK, OP_UNLOCK, OP_SYNC, OP_SYNC_WAIT,
-	OP_FUTEX_WAIT, OP_FUTEX_SLEEP, OP_FUTEX_WAKE, OP_CHOOSE, OP_PAUSE,
+	OP_FUTEX_QUEUE, OP_FUTEX_WAIT, OP_FUTEX_SLEEP, OP_FUTEX_WAKE, OP_CHOOSE, OP_PAUSE,
 };
 
 struct op {
@@ -90,7 +90,9 @@ struct thread {
 	uint8_t dirty;			/* plain accesses since the last tick */
 	uint8_t published;		/* others may know of this tick */
 	uint16_t ops;
-	uint16_t asleep;		/* place in the futex queue, from 1 */
+	uint16_t asleep[2];		/* places in the futex queue, from 1; 0: in none */
+	uint8_t woken;			/* bits: on the first, the second word */
+	uintptr_t futex[2];
 	int64_t deadline;
 	char *brk;
 	void *tls;

@@ -21,7 +21,10 @@ void rehash_thread(int t)
 	memcpy(&w, x->wait, sizeof(w));
 	h = mix(x->hist, x->ops | (uint64_t)x->done << 16 | (uint64_t)x->nest << 24 |
 				 (uint64_t)x->gen << 32 | (uint64_t)x->dirty << 40 |
-				 (uint64_t)x->published << 41 | (uint64_t)x->asleep << 48);
+				 (uint64_t)x->published << 41 |
+				 (uint64_t)x->asleep[0] << 48 |
+				 (uint64_t)x->asleep[1] << 52 |
+				 (uint64_t)x->woken << 56);
 	if (!BROKEN(31))
 		h = mix(h + view_hash(&x->cur) * 3 + view_hash(&x->acq) * 5 +
 				view_hash(&x->rel) * 7, w);
@@ -97,6 +100,7 @@ uint64_t perform(int t, const struct op *o, int alt, bool local)
 			if (M[v].n)
 				x->cur.l[v] = x->acq.l[v] = (uint8_t)(M[v].n - 1);
 		break;
+	case OP_FUTEX_QUEUE:
 	case OP_FUTEX_WAIT:
 	case OP_FUTEX_SLEEP:
 	case OP_FUTEX_WAKE:
@@ -183,8 +187,8 @@ uint64_t do_op(struct op *o)
 
 	if (t <= 0)
 		return alone(o);
-	if (o->kind <= OP_CAS || o->kind == OP_FUTEX_WAIT) {
-		l = o->kind == OP_FUTEX_WAIT ? loc_covering(o->addr) : -1;
+	if (o->kind <= OP_CAS || o->kind == OP_FUTEX_WAIT || o->kind == OP_FUTEX_QUEUE) {
+		l = o->kind > OP_CAS ? loc_covering(o->addr) : -1;
 		if (l < 0)
 			l = loc_find(o->addr, o->size);
 		o->loc = (uint16_t)(l < 0 ? 0 : l);

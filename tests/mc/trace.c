@@ -224,7 +224,7 @@ void trace_op(int t, const struct op *o, uint64_t ret, int alt, int nalt)
 
 	if (!e)
 		return;
-	at = o->kind <= OP_CAS || o->kind >= OP_FUTEX_WAIT ? addr_name(o->addr) : "";
+	at = o->kind <= OP_CAS || o->kind >= OP_FUTEX_QUEUE ? addr_name(o->addr) : "";
 	if (alt)
 		snprintf(stale, sizeof(stale), " (%d of %d)", alt + 1, nalt);
 #define SAY(...) snprintf(e->text, sizeof(e->text), __VA_ARGS__)
@@ -262,6 +262,9 @@ void trace_op(int t, const struct op *o, uint64_t ret, int alt, int nalt)
 		break;
 	case OP_SYNC_WAIT:
 		SAY("grace period ends");
+		break;
+	case OP_FUTEX_QUEUE:
+		SAY("futex queue %s for not %s -> %d", at, value_name(o->expect, 4), (int)ret);
 		break;
 	case OP_FUTEX_WAIT:
 		SAY("futex wait %s for not %s -> %d", at, value_name(o->expect, 4), (int)ret);

@@ -192,8 +192,28 @@ int mc_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)
 	if (BROKEN(18)) {
 		simple(OP_FUTEX_WAKE, 0, 0, PC);
 		SAVE(G.sleepers);
-		T[me].asleep = (uint16_t)++G.sleepers;
+		T[me].futex[0] = o.addr;
+		T[me].asleep[0] = (uint16_t)++G.sleepers;
 	}
+	o.kind = OP_FUTEX_SLEEP;
+	return (int)do_op(&o);
+}
+
+int mc_futex_wait2(const uint32_t *a, uint32_t val_a, const uint32_t *b,
+		   uint32_t val_b, int64_t deadline)
+{
+	struct op o = { .kind = OP_FUTEX_QUEUE, .size = 4, .addr = (uintptr_t)a,
+			.expect = val_a, .pc = PC };
+	int r = (int)do_op(&o);
+
+	if (r)
+		return r;
+	o = (struct op){ .kind = OP_FUTEX_WAIT, .mo = 1, .size = 4,
+			 .addr = (uintptr_t)b, .expect = val_b,
+			 .arg = (uint64_t)deadline, .pc = PC };
+	r = (int)do_op(&o);
+	if (r != 1)
+		return r == 2 ? 0 : r;
 	o.kind = OP_FUTEX_SLEEP;
 	return (int)do_op(&o);
 }

@@ -222,6 +222,22 @@ static void fut_timed(void)
 static void timed_f(void) { mc_assert(!r[0]); }
 static const struct mc_scenario fut_time = { .name = "futex deadline may pass",
 	.threads = { fut_timed, fut_wake }, .fini = timed_f, .flags = MAY };
+static void two_wait(void)
+{
+	r[0] = mc_futex_wait2((uint32_t *)&x, 0, (uint32_t *)&y, 0, INT64_MAX);
+}
+static void two_wake_x(void) { ST(x, 1, R); r[1] = mc_futex_wake((uint32_t *)&x, 1); }
+static void two_wake_y(void) { ST(y, 1, R); r[2] = mc_futex_wake((uint32_t *)&y, 1); }
+static void two_late(void) { ST(y, 1, R); r[1] = mc_futex_wake((uint32_t *)&x, 1); }
+static void two_kept_f(void) { mc_assert(r[2] ? r[0] == 1 : r[0] != 1); }
+static void two_both_f(void) { mc_assert(!r[1] || !r[2]); }
+static void two_late_f(void) { mc_assert(!r[1] || r[0]); }
+static const struct mc_scenario fut_kept = { .name = "futex two words, woken on both is the second",
+	.threads = { two_wait, two_wake_x, two_wake_y }, .fini = two_kept_f, .flags = NOT };
+static const struct mc_scenario fut_both = { .name = "futex two words, both count the sleeper",
+	.threads = { two_wait, two_wake_x, two_wake_y }, .fini = two_both_f, .flags = MAY };
+static const struct mc_scenario fut_late = { .name = "futex two words, woken before it compares",
+	.threads = { two_wait, two_late }, .fini = two_late_f, .flags = MAY };
 
 /* ---- plain accesses ---- */
 LITMUS2(race, "race, flag relaxed", MAY, 0, data = 1; ST(y, 1, R), if (LD(y, R)) r[0] = data)
@@ -327,6 +343,7 @@ int main(int argc, char **argv)
 		       &lb, &ww, &ww_f, &iriw, &iriw_f, &wrc, &corr, &cowr, &cowr2, &atom, &atoms, &atomst,
 		       &gp, &gp_out, &gp_two, &gp_nest, &gp_store, &gp_after, &gpf, &gpf_not, &gpf_late,
 		       &mbd, &mbr, &fut, &fut_no, &fut_two, &fut_flag, &fut_flag_weak, &fut_half, &fut_time,
+		       &fut_kept, &fut_both, &fut_late,
 		       &race, &race_no, &race_late, &race_ww, &race_wr, &race_rel, &race_at, &race_at2,
 		       &race_at3, &race_first, &plain_init, &lanes, &lanes_no, &uaf, &uafb, &uafu, &lost, &twice, &last, &last_weak,
 		       &pois, &pois_no, &pois_no2, &pois_no3, &reuse, &reuse_no, &oom, &oom_no, &abba,
