@@ -14,6 +14,7 @@
 
 #include "callback.h"
 #include "put.h"
+#include "timer.h"
 
 static uint32_t *futex_half(struct slot *s)
 {
@@ -40,7 +41,7 @@ void run_callback(const struct urctx *root, struct urctx *x, struct slot *s,
 	if ((v & TAG_BITS) == TAG_AWAITED)
 		sys_futex_wake(futex_half(s));
 	slot_cleared();
-	slot_left(x);
+	slot_left(x, s);
 }
 
 /* Chunks stay chunks: the slot of one that has run may be looked at. */
@@ -57,6 +58,7 @@ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 	struct call *c = (struct call *)cb;
 	struct thread *t = this_thread();
 	struct slot *s;
+	int ret;
 
 	touch(ctx);
 	if (!cb || !fn)
@@ -71,6 +73,12 @@ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 	c->slot = NULL;
 	if (!ctx)
 		return 0;
+	/* an expiry has to be told by somebody */
+	ret = timer_watch(ctx);
+	if (ret) {
+		c->fn = NULL;
+		return ret;
+	}
 	s = slot_take(t, ctx, cb, TAG_ARMED, 0);
 	if (!s) {
 		c->fn = NULL;
@@ -102,7 +110,7 @@ static bool stop_once(struct urctx_callback *cb, struct slot *s, uintptr_t *v)
 	if (!cas_or_read(&s->v, v, (uintptr_t)0, SLOT_CLEAR, RUN_SEEN))
 		return false;
 	slot_cleared();
-	slot_left_settle(ctx);
+	slot_left_settle(ctx, s);
 	*thread_hint(this_thread(), ctx) = s;
 	return true;
 }

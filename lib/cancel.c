@@ -12,8 +12,9 @@
  * callbacks cancel the next one needs no stack (I22).
  */
 #include "callback.h"
+#include "cancel.h"
+#include "deadline.h"
 #include "put.h"
-#include "word.h"
 
 /* The child @k in @s is done and may have armed callbacks below. */
 static bool has_calls(const struct urctx *k, const struct slot *s)
@@ -30,31 +31,42 @@ static struct urctx *call_slots(struct walk *w)
 		while (w->s != w->end) {
 			struct slot *s = w->s++;
 			uintptr_t v = walk_read(s), tag = v & TAG_BITS;
+			struct urctx *k = (struct urctx *)(v & ~TAG_BITS);
 
 			if (!v)
 				continue;
 			if (tag == TAG_ARMED)
 				run_callback(w->root, w->at, s, v);
-			else if (tag == TAG_CHILD && has_calls((struct urctx *)v, s))
-				return (struct urctx *)v;
+			else if (tag == TAG_CHILD && has_calls(k, s))
+				return k;
+			else if (tag == TAG_ANY && has_calls(k, k->slot) &&
+				 walk_via(w, k, s))
+				return k;
 		}
 	} while (walk_next_chunk(w));
 	return NULL;
+}
+
+static void walk_calls_once(struct walk *w, struct urctx *root)
+{
+	struct urctx *k;
+
+	walk_start(w, root, true);
+	walk_lock(w);
+	do {
+		while ((k = call_slots(w)))
+			walk_enter(w, k);
+	} while (walk_leave(w));
+	walk_finish(w);
 }
 
 /* The second walk.  A callback may drop the last reference to @root. */
 static void walk_calls(struct urctx *root)
 {
 	struct walk w;
-	struct urctx *k;
 
-	walk_start(&w, root, true);
-	walk_lock(&w);
-	do {
-		while ((k = call_slots(&w)))
-			walk_enter(&w, k);
-	} while (walk_leave(&w));
-	walk_finish(&w);
+	w.saw = false;
+	walk_all(&w, root, walk_calls_once);
 }
 
 /* Also by a signal handler, in the middle of this. */
@@ -120,11 +132,25 @@ void run_callbacks(struct urctx *c)
 		run_queue(t);
 }
 
-bool(urctx_cancel_cause)(struct urctx *ctx, const struct urctx_cause *cause)
+bool tree_end(struct urctx *ctx, uintptr_t word)
 {
-	uintptr_t w;
+	uintptr_t w = word_end(ctx, word);
 	bool calls;
 
+	if (!(w & HASCH))
+		return !(w & DONE);
+	if ((w & DONE) && clean(ctx, false))
+		calls = !clean(ctx, true);
+	else
+		calls = walk_marks(ctx);
+	if (calls)
+		run_callbacks(ctx);
+	return !(w & DONE);
+}
+
+/* What a deadline has ended already is not ended by a cancel (G4). */
+bool(urctx_cancel_cause)(struct urctx *ctx, const struct urctx_cause *cause)
+{
 	touch(ctx);
 	if (!ctx)
 		return false;
@@ -132,19 +158,9 @@ bool(urctx_cancel_cause)(struct urctx *ctx, const struct urctx_cause *cause)
 		cause = &urctx_canceled;
 	urctx_assert(!((uintptr_t)cause & STATE_BITS),
 		     "the cause is not aligned to 8 bytes: do not pack it");
-	w = word_end(ctx, (uintptr_t)cause | DONE);
-	if (!(w & HASCH))
-		return !(w & DONE);
-	if ((w & DONE) && clean(ctx, false)) {
-		calls = !clean(ctx, true);
-	} else {
-		struct walk walk;
-
-		walk_start(&walk, ctx, false);
-		walk_marks(&walk);
-		calls = walk.saw;
+	if (__builtin_expect(passed(load_relaxed(&ctx->deadline)), 0)) {
+		tree_end(ctx, expiry_word(ctx));
+		return false;
 	}
-	if (calls)
-		run_callbacks(ctx);
-	return !(w & DONE);
+	return tree_end(ctx, (uintptr_t)cause | DONE);
 }

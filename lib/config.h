@@ -23,6 +23,10 @@
 #define TRIM_BYTES	(1 << 20)	/* free memory beyond that may go back */
 #define WALK_BREATH	128	/* chunks read in one read-side section */
 #define HINTS		64	/* slots a thread remembers, by parent */
+#define POLLS		8	/* of a context with a deadline, then it is watched */
+#define HEAP_FIRST	256	/* timers in the timekeeper's first heap */
+#define TIMERS_SWEEP	64	/* dropped ones that may lie about, at least */
+#define VIA		8	/* links under each other that a walk goes down */
 #define READERS		509	/* threads in a block of the readers' table */
 
 #else
@@ -45,6 +49,10 @@
 #define WALK_BREATH	2
 #endif
 #define HINTS		1
+#define POLLS		1
+#define HEAP_FIRST	1
+#define TIMERS_SWEEP	1
+#define VIA		1
 #ifndef READERS
 #define READERS		3
 #endif
@@ -53,6 +61,7 @@
 
 #define STOCK_SLABS	22	/* the last is SLAB_OBJECTS << 21: 2^31 objects */
 #define HOUSE_NAP	(5 * 1000 * 1000LL)	/* ns: a partial batch may wait so long */
+#define GRACE_LOOKS	20	/* at the readers, one a nap, before it waits for them */
 #define HOUSE_IDLE	(1000 * 1000 * 1000LL)	/* ns: then the housekeeper goes */
 
 #endif

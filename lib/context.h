@@ -17,8 +17,8 @@
  * I1 word.	state goes from live to done once, by one cas; then only HASCH may be
  *		added; a done word is not overwritten before the context is reused.
  * I2 address.	The address is that of slot s iff whoever cancels the owner of s shall
- *		cancel this context; then the context is published in s and nowhere
- *		else, and the word was stored before.  Roots: the address of no_slot.
+ *		cancel this context; then the context is published in s, and the word
+ *		was stored before.  Roots and shields: the address of no_slot.
  * I3 slot.	0 -> x by cas only, by a holder of a reference to the slot's owner.
  *		x -> 0 only by the party that x belongs to: the last put of a context,
  *		the stopper or the runner of a callback.  An occupied slot keeps its
@@ -33,9 +33,9 @@
  *		filled.  Of a context found in a slot a walker touches only state, and
  *		watch after winning, until it has seen HASCH; then parent, slot and
  *		chunks are frozen for the rest of the section.
- * 		chunk.used is raised before a slot behind it is filled: who misses the one
+ *		chunk.used is raised before a slot behind it is filled: who misses the one
  *		misses the other, and the child sees its parent done (I8).
-I7 descent.	A walker enters k found in s iff its own cas replaced a word with HASCH,
+ * I7 descent.	A walker enters k found in s iff its own cas replaced a word with HASCH,
  *		or k is done with HASCH, k->slot == s, and k is not clean.  Never skip a
  *		child merely because it is done.
  * I8 fences.	Attach: slot cas, fence, parent's state.  Walk: parent known done,
@@ -70,10 +70,23 @@ I7 descent.	A walker enters k found in s iff its own cas replaced a word with HA
  *		after linking, cleared after the grace period, before p can be reused.
  *		A hint is a slot, used iff its chunk's owner is the parent at hand.
  * I19 growth.	Chunks of a parent <= peak of live children / 17 + threads + 17.
+ * I20 links.	A context with several parents has a chunk from its birth, a slot of its
+ *		first parent, and a link (TAG_ANY) in a slot of each other.  A walker that
+ *		comes by the link remembers where it came from and goes back there; it
+ *		never climbs by parent then.  Links are cleared where the slot is.
+ * I21 expiry.	Who notices that a deadline has passed ends the context that he looks at,
+ *		by cas, with the cause in it; never answers from the clock alone.  Its
+ *		ancestors up to the one that set the deadline hold the same one, so
+ *		urctx_err() of them is not 0 from then on (G12).
  * I22 nesting.	A thread's stack is bounded by the number of distinct roots that it
  *		cancels, not by contexts or callbacks.
- * I23 bits.	Slots, causes and callbacks are 8-aligned everywhere.  Live flags only go
- *		up, by cas; identity is compared under their mask.
+ * I23 bits.	Slots, causes and callbacks are 8-aligned everywhere.  Of the live flags
+ *		HASCH only goes up and LAZY only down, by cas; identity is compared
+ *		under their mask.
+ * I24 extra.	chunk.extra of the first chunk is set once, before any bit of watch that
+ *		speaks of it; what it refers to leaves when the context is made DEAD, and
+ *		it goes with the chunks, after the grace period, unless the timekeeper
+ *		still has it.
  */
 #ifndef URCTX_CONTEXT_H
 #define URCTX_CONTEXT_H
@@ -97,6 +110,9 @@ I7 descent.	A walker enters k found in s iff its own cas replaced a word with HA
 #define ONLIST		4U	/* on a list of retired ones, while a zombie */
 #define GONE		8U	/* DEAD, and out of its slot */
 #define WAIT		16U	/* somebody sleeps on the state word */
+#define OWNS		32U	/* value is its own, not its parent's */
+#define HASFD		64U	/* urctx_fd() was asked for */
+#define IDLE		128U	/* somebody sleeps until a slot is empty */
 #define PIN		256U	/* times the number of walkers that rest here */
 
 /* a slot's low bits say what its address is */
@@ -104,6 +120,8 @@ I7 descent.	A walker enters k found in s iff its own cas replaced a word with HA
 #define TAG_ARMED	1UL	/* a callback that waits */
 #define TAG_RUNNING	2UL	/* one that runs */
 #define TAG_AWAITED	3UL	/* one that runs, and somebody sleeps until it is over */
+#define TAG_ANY		4UL	/* a child whose first parent is another */
+#define TAG_GRACE	5UL	/* a shield that is to be told when the parent ends */
 #define TAG_BITS	7UL
 
 struct slot {
@@ -121,8 +139,11 @@ struct urctx {				/* a cache line */
 		int64_t deadline;
 		struct urctx *link;	/* after the last put: on the housekeeper's list */
 	};
-	const struct urctx_cause *deadline_cause;
-	void *value;			/* free: the next free one */
+	union {
+		const struct urctx_cause *deadline_cause;
+		struct urctx *todo;	/* DEAD: next on a list of those to unlink */
+	};
+	void *value;			/* the nearest value; free: the next free one */
 } __attribute__((aligned(64)));
 
 /* What a free context keeps readable: the words of late looks, and its link. */
@@ -141,7 +162,8 @@ struct chunk {
 	uint32_t queuer;		/* id of a thread, or 0 */
 	uint32_t count;			/* chunks */
 	int32_t credit;			/* chunks that may be made before the next sweep */
-	uint32_t flags_clean, calls_clean;	/* I12 */
+	uint16_t flags_clean, calls_clean;	/* I12 */
+	struct extra *extra;		/* what few contexts have (I24) */
 
 	struct slot slot[CHUNK_SLOTS] __attribute__((aligned(64)));
 } __attribute__((aligned(CHUNK_BYTES)));

@@ -4,9 +4,7 @@
  */
 #include <errno.h>
 
-#include "slab.h"
-#include "slot.h"
-#include "word.h"
+#include "derive.h"
 
 struct urctx *urctx_background(void)
 {
@@ -26,47 +24,54 @@ struct urctx *urctx_get(struct urctx *ctx)
 	return ctx;
 }
 
-/* Everything but its state and slot, which come with the slot. */
-static void context_init(struct urctx *n, struct urctx *parent)
+int child_publish_root(struct urctx *n, uintptr_t live)
 {
-	store_relaxed(&n->ref, 1);
-	store_relaxed(&n->watch, 0);
-	store_relaxed(&n->chunks, (struct chunk *)NULL);
-	n->parent = parent;
-	n->slot = NULL;
-	n->deadline = parent ? parent->deadline : URCTX_NEVER;
-	n->deadline_cause = parent ? parent->deadline_cause : NULL;
-	n->value = parent ? parent->value : NULL;
+	store_relaxed(&n->state,
+		      (uintptr_t)&no_slot | (live & STATE_BITS));
+	return 0;
+}
+
+int child_refused(struct thread *t, struct urctx *n)
+{
+	context_free(t, n);
+	return -ENOMEM;
 }
 
 int urctx_with_cancel(struct urctx *parent, struct urctx **child)
 {
 	struct thread *t = this_thread();
 	struct urctx *n;
-	uintptr_t w;
+	int ret;
 
-	touch(parent);
-	if (!child)
-		return -EINVAL;
-	urctx_assert(!parent || load_relaxed(&parent->ref),
-		     "the parent was put for the last time: hold a reference "
-		     "to it while you derive from it");
-	n = context_alloc(t);
+	derive_check(parent, child);
+	n = child_make(t, parent);
 	if (!n)
 		return -ENOMEM;
-	context_init(n, parent);
-	if (!parent) {
-		store_relaxed(&n->state, (uintptr_t)&no_slot);
+	ret = child_publish(t, parent, n, child_lazy(parent));
+	if (!ret)
 		*child = n;
-		return 0;
-	}
-	if (!slot_take(t, parent, n, TAG_CHILD, 0)) {
-		context_free(t, n);
+	return ret;
+}
+
+/*
+ * A shield: its parent keeps it linked, for the values' sake and the tree's, and
+ * does not find its own slot in its word.
+ */
+int urctx_without_cancel(struct urctx *parent, struct urctx **child)
+{
+	struct thread *t = this_thread();
+	struct urctx *n;
+
+	derive_check(parent, child);
+	n = child_make(t, parent);
+	if (!n)
 		return -ENOMEM;
+	store_relaxed(&n->deadline, URCTX_NEVER);
+	if (!parent) {
+		child_publish_root(n, 0);
+	} else if (!slot_take(t, parent, n, TAG_CHILD, (uintptr_t)&no_slot)) {
+		return child_refused(t, n);
 	}
-	w = slot_published(parent);
-	if (__builtin_expect(w & DONE, 0))
-		word_end(n, inherit(w));
 	*child = n;
 	return 0;
 }

@@ -20,14 +20,10 @@ bool urctx_cancel(struct urctx *ctx)
 
 bool exported_done(const struct urctx *ctx)
 {
-	touch(ctx);
-	return ctx && (load(&ctx->state, STATE_READ) & DONE);
-}
+	uintptr_t w = ctx ? load(&ctx->state, STATE_READ) : 0;
 
-/* A deadline that nobody watches: no context has one yet. */
-bool urctx_done_slow_(const struct urctx *ctx)
-{
-	return urctx_err(ctx) != 0;
+	touch(ctx);
+	return w & (DONE | LAZY) ? (w & DONE) || urctx_done_slow_(ctx) : false;
 }
 
 void exported_end_scoped(struct urctx **p)

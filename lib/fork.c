@@ -21,10 +21,12 @@
 
 #include "house.h"
 #include "readers.h"
+#include "timer.h"
 
 #define HOLD_LIMIT	(100 * 1000 * 1000LL)	/* ns */
 
 static pthread_mutex_t grace = PTHREAD_MUTEX_INITIALIZER;
+static uint32_t forks;
 static __thread bool held;	/* glibc runs forks side by side */
 
 void fork_hold(void)
@@ -59,13 +61,20 @@ static void fork_child(void)
 		pthread_mutex_unlock(&grace);
 	else			/* the housekeeper's, for ever */
 		pthread_mutex_init(&grace, NULL);
+	store_relaxed(&forks, load_relaxed(&forks) + 1);
 	readers_forked();
+	timers_forked(!held);
 	house_forked();
 }
 
 static void hooks_install(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
+}
+
+uint32_t fork_count(void)
+{
+	return load_relaxed(&forks);
 }
 
 void fork_register(void)

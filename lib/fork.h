@@ -2,11 +2,14 @@
 #ifndef URCTX_FORK_H
 #define URCTX_FORK_H
 
+#include <stdint.h>
+
 #ifdef URCTX_MC
 
 #define fork_register()		((void)0)
 #define fork_hold()		((void)0)
 #define fork_release()		((void)0)
+#define fork_count()		0U
 
 #else
 
@@ -16,6 +19,9 @@ void fork_register(void);
 /* Around a grace period: fork() waits for it, though not for ever. */
 void fork_hold(void);
 void fork_release(void);
+
+/* How many forks lie between this process and the first. */
+uint32_t fork_count(void);
 
 #endif
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * house.c - the housekeeper's thread
+ * house.c - the housekeeper's thread, who is the timekeeper too
  *
  * It is started when first needed, takes what was retired and not reused by the
  * threads themselves, waits for the readers of that moment, naps so that more
@@ -9,9 +9,12 @@
  */
 #include "fork.h"
 #include "house.h"
+#include "leave.h"
 #include "rcu.h"
+#include "readers.h"
 #include "retire.h"
 #include "stock.h"
+#include "timer.h"
 
 #ifdef URCTX_TSAN
 char urctx_grace_period;
@@ -20,6 +23,7 @@ char urctx_grace_period;
 /* What it does; also the futex it sleeps on. */
 enum { NOBODY, WORKS, NAPS, SLEEPS };
 static uint32_t house;
+static int64_t asleep_until;
 
 static void wake(uint32_t from)
 {
@@ -40,41 +44,94 @@ void house_needed(void)
 		wake(NAPS);
 }
 
+void house_until(int64_t when)
+{
+	uint32_t now;
+
+	fence_after_rmw(HOUSE_PUSH_SB);
+	now = load_relaxed(&house);
+	if ((now == SLEEPS || now == NAPS) && when < load_relaxed(&asleep_until))
+		wake(now);
+}
+
+bool house_there(void)
+{
+	return load_relaxed(&house) != NOBODY;
+}
+
+/*
+ * A grace period: looked for, while there are times to keep, rather than waited
+ * for.  A reader may be held up for longer than a deadline may be late.
+ */
+static bool grace_over(void)
+{
+	static unsigned looks;
+
+	if (timers_any() && looks++ < GRACE_LOOKS)
+		return readers_quiet();
+	looks = 0;
+	fork_hold();
+	rcu_wait_readers();
+	fork_release();
+	return true;
+}
+
 bool house_turn(void)
 {
 	struct urctx *list = retired_take();
+	bool left = leftovers_any();
 
+	if (left)
+		leftovers_take();
 	if (!list)
-		return false;
+		return left;
 	if (!sys_membarrier()) {
 		retired_back(list);
 		return true;
 	}
 	list = retired_sort(list);
-	if (list) {
-		fork_hold();
-		rcu_wait_readers();
-		fork_release();
+	if (list && grace_over())
 		retired_free(list);
-	}
+	else if (list)
+		retired_back(list);
 	return true;
 }
 
 static bool work_left(void)
 {
-	return retired_any() || stocks_fat();
+	return retired_any() || stocks_fat() || timers_any() ||
+	       leftovers_any() || load_relaxed(&timer_wanted);
+}
+
+/* When it is to be awake again. */
+static int64_t rest_until(bool worked)
+{
+	int64_t until = timers_any() && !worked ?
+				URCTX_NEVER :
+				sys_now() + (worked ? HOUSE_NAP : HOUSE_IDLE);
+	int64_t timer = timers_next();
+
+	return timer < until ? timer : until;
+}
+
+/* Pushed before we were seen to sleep: not to be slept over. */
+static bool new_work(bool worked)
+{
+	return timers_new() ||
+	       (!worked && (retired_any() || stocks_fat() || leftovers_any()));
 }
 
 bool house_rest(bool worked)
 {
 	uint32_t state = worked ? NAPS : SLEEPS, was = state;
+	int64_t until = rest_until(worked);
 
+	store_relaxed(&asleep_until, until);
 	store_relaxed(&house, state);
 	/* whoever pushes from here on sees that; what was pushed before is seen */
 	fence(HOUSE_REST_SB);
-	if (worked || !work_left())
-		sys_futex_wait(&house, state,
-			       sys_now() + (worked ? HOUSE_NAP : HOUSE_IDLE));
+	if (!new_work(worked))
+		sys_futex_wait(&house, state, until);
 	if (worked || work_left()) {
 		store_relaxed(&house, WORKS);
 		return true;
@@ -91,7 +148,9 @@ static void house_main(void)
 {
 	bool worked;
 
+	store_relaxed(&timer_wanted, false);
 	do {
+		timers_turn();
 		worked = house_turn();
 		if (!worked && stocks_fat()) {
 			stocks_trim();
@@ -103,20 +162,23 @@ static void house_main(void)
 /* The last start was refused: only a full batch asks again. */
 static bool refused;
 
-void house_ensure(bool batch)
+bool house_ensure(bool batch)
 {
 	uint32_t none = NOBODY;
 
-	if (load_relaxed(&house) != NOBODY || !work_left() ||
-	    (load_relaxed(&refused) && !batch) ||
-	    !cas_relaxed(&house, &none, WORKS))
-		return;
+	if (load_relaxed(&house) != NOBODY || !work_left())
+		return true;
+	if (load_relaxed(&refused) && !batch)
+		return false;
+	if (!cas_relaxed(&house, &none, WORKS))
+		return true;
 	if (sys_thread_start(house_main)) {
 		store_relaxed(&refused, true);
 		store_relaxed(&house, NOBODY);
-	} else {
-		store_relaxed(&refused, false);
+		return false;
 	}
+	store_relaxed(&refused, false);
+	return true;
 }
 
 void house_forked(void)

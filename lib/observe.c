@@ -4,7 +4,8 @@
  */
 #include <errno.h>
 
-#include "context.h"
+#include "deadline.h"
+#include "timer.h"
 
 const struct urctx_cause urctx_canceled = {
 	.reason = "canceled",
@@ -16,13 +17,36 @@ const struct urctx_cause urctx_deadline_exceeded = {
 	.code = -ETIME,
 };
 
-/* Acquire: who sees a context done sees its ancestors done (G12). */
+/*
+ * Acquire: who sees a context done sees its ancestors done (G12).  What a deadline
+ * ends, ends here for who asks first; its fd is readable before he is told.
+ */
 static uintptr_t done_word(const struct urctx *ctx)
 {
 	uintptr_t w = ctx ? load(&ctx->state, STATE_READ) : 0;
 
 	touch(ctx);
-	return w & DONE ? w : 0;
+	if (!ctx || (!(w & DONE) && !expire(ctx)))
+		return 0;
+	w = load(&ctx->state, STATE_READ);
+	if (__builtin_expect(load_relaxed(&ctx->watch) & HASFD, 0))
+		fd_see(ctx);
+	return w;
+}
+
+/* A deadline, and nobody watches it: the clock says; polled often, it is watched. */
+bool urctx_done_slow_(const struct urctx *ctx)
+{
+	uintptr_t w = load(&ctx->state, STATE_READ);
+
+	if (w & DONE)
+		return true;
+	if (!(w & LAZY))
+		return false;
+	if (expire(ctx))
+		return true;
+	timer_polled((struct urctx *)(uintptr_t)ctx);
+	return false;
 }
 
 int urctx_err(const struct urctx *ctx)

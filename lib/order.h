@@ -44,17 +44,17 @@ X(WALK_SB,	seq_cst, "ATTACH_SB",		"walk_enter",			\
 	"the walk sees the child, or the child sees its parent done")		\
 X(STATE_DONE,	release, "STATE_READ MARK_READ", "word_end mark",			\
 	"who sees a context done sees its ancestor done, and the cause")	\
-X(STATE_READ,	acquire, "STATE_DONE",		"done_word exported_done slot_published walk_enter walk_leave urctx_wait", \
+X(STATE_READ,	acquire, "STATE_DONE",		"done_word exported_done slot_published walk_enter walk_leave urctx_wait woke_late urctx_done_slow_ urctx_remaining urctx_fd join", \
 	"who sees a context done sees its ancestor done, and the cause")	\
 X(HASCH_SET,	release, "MARK_READ",		"chunk_announce",		\
 	"who sees that there are children finds the chunk that holds them")	\
 X(MARK_READ,	acquire, "HASCH_SET STATE_DONE", "mark has_calls word_end",		\
 	"who sees that there are children finds the chunk that holds them")	\
-X(CHUNK_LINK,	release, "CHUNK_READ",		"chunk_link",			\
+X(CHUNK_LINK,	release, "CHUNK_READ",		"chunk_link interior_make",			\
 	"a chunk is reset before it is found")					\
-X(CHUNK_READ,	acquire, "CHUNK_LINK",		"chunk_first chunk_next chunk_link",	\
+X(CHUNK_READ,	acquire, "CHUNK_LINK",		"chunk_first chunk_next chunk_link interior_make",	\
 	"a chunk is reset before it is found")					\
-X(OWNER_SET,	release, "OWNER_READ",		"chunk_announce",		\
+X(OWNER_SET,	release, "OWNER_READ",		"chunk_announce interior_born",		\
 	"whoever uses a hint knows that its owner says it has children")	\
 X(OWNER_READ,	acquire, "OWNER_SET",		"slot_hinted",			\
 	"whoever uses a hint knows that its owner says it has children")	\
@@ -62,9 +62,9 @@ X(CLEAN_SET,	release, "CLEAN_READ",		"walk_leave",			\
 	"a subtree that is said to be done is done")				\
 X(CLEAN_READ,	acquire, "CLEAN_SET",		"clean",			\
 	"a subtree that is said to be done is done")				\
-X(SLOT_CLEAR,	release, "RUN_SEEN",		"slot_clear stop_once",		\
+X(SLOT_CLEAR,	release, "RUN_SEEN IDLE_READ",		"slot_clear stop_once",		\
 	"who finds the slot left knows what its callback did before that")	\
-X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB WATCH_ARM",		"child_left",			\
+X(ZOMBIE_SB,	seq_cst, "ZOMBIE_SB WATCH_ARM",		"look",			\
 	"of two children that leave together one sees both gone")		\
 X(LEAVE_SB,	seq_cst, "HOUSE_PUSH_SB",		"slot_cleared",			\
 	"no membarrier: a child that leaves sees ARMED, or is seen gone")	\
@@ -90,7 +90,7 @@ X(RETIRE_PUSH,	release, "RETIRE_TAKE",		"retire",			\
 	"a retired context is whole when it is taken")				\
 X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"take",			\
 	"a retired context is whole when it is taken")				\
-X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB LEAVE_SB",	"house_pushed",			\
+X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB LEAVE_SB",	"house_pushed house_until",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
 X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
@@ -104,9 +104,9 @@ X(SLAB_READ,	acquire, "SLAB_PUBLISH",	"slab_at",			\
 	"a slab is there before it is carved")					\
 X(WAIT_SB,	seq_cst, "WAKE_SB",		"urctx_wait urctx_futex_wait",	\
 	"the waiter sees done, or the canceller sees a waiter")			\
-X(WAKE_SB,	seq_cst, "WAIT_SB",		"word_ended",			\
+X(WAKE_SB,	seq_cst, "WAIT_SB FD_SB",		"word_ended",			\
 	"the waiter sees done, or the canceller sees a waiter")			\
-X(RUN_END,	release, "RUN_SEEN",		"run_callback",			\
+X(RUN_END,	release, "RUN_SEEN IDLE_READ",		"run_callback",			\
 	"what a callback did is over when stop says so")			\
 X(RUN_SEEN,	acquire, "RUN_END SLOT_CLEAR",		"stop_once",			\
 	"what a callback did is over when stop says so")			\
@@ -114,6 +114,34 @@ X(READERS_LINK,	release, "READERS_READ",	"block_after",			\
 	"a block of the readers' table is zeroed before it is found")		\
 X(READERS_READ,	acquire, "READERS_LINK",	"block_after readers_left readers_quiet", \
 	"a block of the readers' table is zeroed before it is found")		\
+X(EXTRA_SET,	release, "EXTRA_READ",		"extra_get",			\
+	"an extra is reset before it is found")					\
+X(EXTRA_READ,	acquire, "EXTRA_SET",		"extra_get extra_of idle_left",	\
+	"an extra is reset before it is found")					\
+X(LEFT_PUSH,	release, "LEFT_TAKE",		"leftovers_later",		\
+	"what is left to be released is whole when it is taken")		\
+X(LEFT_TAKE,	acquire, "LEFT_PUSH",		"leftovers_take",		\
+	"what is left to be released is whole when it is taken")		\
+X(IDLE_SB,	seq_cst, "LEFT_SB",		"announce sleep_at",		\
+	"the waiter sees the slot left, or the leaver sees it awaited")		\
+X(LEFT_SB,	seq_cst, "IDLE_SB",		"idle_left",			\
+	"the waiter sees the slot left, or the leaver sees it awaited")		\
+X(IDLE_READ,	acquire, "SLOT_CLEAR RUN_END",	"taken",			\
+	"who finds all gone knows what they did before they went")		\
+X(FD_SET,	release, "FD_READ",		"fd_add",			\
+	"who finds the fd knows which process made it")				\
+X(FD_READ,	acquire, "FD_SET",		"fire urctx_fd",		\
+	"who finds the fd knows which process made it")				\
+X(FD_USED,	acq_rel, "FD_USED",		"fd_fire fd_see fd_leave fd_renew",	\
+	"the fd is closed behind its last use")					\
+X(FD_SB,	seq_cst, "WAKE_SB",		"urctx_fd",			\
+	"who asks for the fd sees done, or the canceller sees that there is one")	\
+X(TIMER_PUSH,	release, "TIMER_TAKE",		"push",				\
+	"an armed timer is whole when the timekeeper takes it")			\
+X(TIMER_TAKE,	acquire, "TIMER_PUSH",		"inbox_take",			\
+	"an armed timer is whole when the timekeeper takes it")			\
+X(TIMER_STATE,	acq_rel, "TIMER_STATE",		"timer_drop timer_leave throw_out fire",	\
+	"of context and timekeeper the second frees it, behind the first")	\
 X(RING_PUSH,	release, "RING_TAKE",		"wake_push",			\
 	"a link that ended is whole when its ring's owner takes it")		\
 X(RING_TAKE,	acquire, "RING_PUSH",		"wake_take",			\

@@ -14,11 +14,13 @@
  * ARMED does the rest at once; only the one that raced inside the window of a
  * store buffer waits for the housekeeper (I15).
  */
+#include "idle.h"
 #include "put.h"
 #include "readers.h"
 #include "retire.h"
 #include "slab.h"
 #include "slot.h"
+#include "value.h"
 
 /*
  * Looks from where a slot was last found taken: a zombie's slots only get emptier.
@@ -55,51 +57,106 @@ bool claim(struct urctx *p)
 	return false;
 }
 
-/* @p is DEAD by us.  Returns its parent, the slot of which it has left. */
-static struct urctx *unlink_dead(struct urctx *p)
+/* In a section.  @s, a slot of @p, was given up; see who waits for that. */
+static void look(struct urctx *p, struct slot *s, struct leaving *l)
 {
-	if (p->slot)
-		slot_clear(p->slot);
-	return p->parent;
+	uint32_t w = load_relaxed(&p->watch);
+
+	if (w & IDLE)
+		idle_left(p, s);
+	if (!(w & ARMED))
+		return;
+	fence(ZOMBIE_SB);
+	if (claim(p)) {
+		p->todo = l->claimed;
+		l->claimed = p;
+	}
+}
+
+/* What a context is held by: read before it is retired. */
+struct above {
+	struct urctx *up;
+	struct slot *slot;
+	const struct link *links;
+	uint32_t nr_links;
+};
+
+/* @p is DEAD by us: it leaves its slots, and what it owns is collected. */
+static struct above unlink_dead(struct urctx *p, struct leaving *l)
+{
+	const struct extra *e = extra_of(p);
+	struct above a = {
+		.up = p->parent,
+		.slot = p->slot,
+		.links = e ? e->links : NULL,
+		.nr_links = e ? e->nr_links : 0,
+	};
+
+	if (a.slot)
+		slot_clear(a.slot);
+	own_leave(p, l);
+	return a;
+}
+
+/* In a section.  What it was held by may be anything by now (I16). */
+static void look_above(const struct above *a, struct leaving *l)
+{
+	uint32_t i;
+
+	if (a->up)
+		look(a->up, a->slot, l);
+	for (i = 0; i < a->nr_links; i++)
+		look(a->links[i].parent, a->links[i].slot, l);
 }
 
 /*
  * A zombie may be on the list of the retired already.  Whoever takes it off there
  * does not know whether it has left its slot: the second of the two retires it.
  */
-static struct urctx *unlink_zombie(struct urctx *p)
+static void unlink_zombie(struct urctx *p, struct leaving *l)
 {
-	struct urctx *up = unlink_dead(p);
+	struct above a = unlink_dead(p, l);
 
 	if (!(fetch_or(&p->watch, GONE, WATCH_GONE) & ONLIST))
 		retire(p);
-	return up;	/* anything by the time it is looked at (I16) */
+	look_above(&a, l);
 }
 
-void child_left(struct urctx *p)
+static void unlink_claimed(struct leaving *l)
 {
-	unsigned levels = 0;
+	unsigned nr = 0;
+	struct urctx *p;
 
-	section_enter();
-	while (p && (load_relaxed(&p->watch) & ARMED)) {
-		fence(ZOMBIE_SB);
-		if (!claim(p))
-			break;
-		p = unlink_zombie(p);
-		if (++levels % WALK_BREATH == 0) {
+	while ((p = l->claimed)) {
+		l->claimed = p->todo;
+		unlink_zombie(p, l);
+		if (++nr % WALK_BREATH == 0) {
 			section_exit();
 			section_enter();
 		}
 	}
-	section_exit();
 }
 
-void zombie_unlink(struct urctx *p)
+void child_left(struct urctx *p, struct slot *s, bool later)
 {
-	struct urctx *up = unlink_dead(p);
+	struct leaving l = { 0 };
 
-	if (up)
-		slot_left(up);
+	section_enter();
+	look(p, s, &l);
+	unlink_claimed(&l);
+	section_exit();
+	if (later)
+		leaving_later(&l);
+	else
+		leaving_run(&l);
+}
+
+void zombie_unlink(struct urctx *p, struct leaving *l)
+{
+	struct above a = unlink_dead(p, l);
+
+	look_above(&a, l);
+	unlink_claimed(l);
 }
 
 static bool put_empty(const struct urctx *n)
@@ -114,21 +171,32 @@ static bool put_empty(const struct urctx *n)
 	return true;
 }
 
+/* Nothing is left below @n. */
+static void put_dead(struct urctx *n)
+{
+	struct leaving l = { 0 };
+	struct above a = unlink_dead(n, &l);
+	uint32_t i;
+
+	retire(n);
+	if (a.up)
+		slot_left_settle(a.up, a.slot);
+	for (i = 0; i < a.nr_links; i++)
+		slot_left_settle(a.links[i].parent, a.links[i].slot);
+	leaving_run(&l);
+	retire_settle();
+}
+
 /* It has, or had, children. */
 static void put_interior(struct urctx *n)
 {
 	struct chunk *first = chunk_first(n);
 	uint32_t w = load_relaxed(&n->watch);
-	struct urctx *up;
 
 	if (put_empty(n))
 		while (w < PIN)
 			if (cas_relaxed(&n->watch, &w, w | DEAD)) {
-				up = unlink_dead(n);
-				retire(n);
-				if (up)
-					slot_left(up);
-				retire_settle();
+				put_dead(n);
 				return;
 			}
 	store(&first->scan, (uintptr_t)&first->slot[0], SCAN_SET);
@@ -159,6 +227,7 @@ static inline bool ref_drop(struct urctx *n)
 void urctx_put(struct urctx *n)
 {
 	struct thread *t = this_thread();
+	struct leftover *left = NULL;
 	struct urctx *p;
 
 	touch(n);
@@ -168,15 +237,21 @@ void urctx_put(struct urctx *n)
 		put_interior(n);
 		return;
 	}
+	if (__builtin_expect(load_relaxed(&n->watch) & OWNS, 0))
+		left = value_leave(n);
 	p = n->parent;
 	if (p) {
 		struct slot *s = n->slot;
 
 		slot_clear(s);
-		slot_left_settle(p);
+		slot_left_settle(p, s);
 		*thread_hint(t, p) = s;
 	}
 	context_free(t, n);
+	if (__builtin_expect(left != NULL, 0)) {
+		left->next = NULL;
+		leftovers_run(left, left);
+	}
 }
 
 void urctx_end(struct urctx *ctx)

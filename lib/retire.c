@@ -8,6 +8,7 @@
  * anybody is in a section (readers.c): if not, the memory is his to reuse.  If
  * so, or if the batch never fills, it is the housekeeper's (house.c), who waits.
  */
+#include "extra.h"
 #include "fork.h"
 #include "house.h"
 #include "put.h"
@@ -74,7 +75,7 @@ struct urctx *retired_take(void)
 }
 
 /* Take @n off the list.  True: it is DEAD and unlinked, and ours. */
-static bool retired_dead(struct urctx *n)
+static bool retired_dead(struct urctx *n, struct leaving *l)
 {
 	uint32_t w = load_relaxed(&n->watch);
 
@@ -84,7 +85,7 @@ static bool retired_dead(struct urctx *n)
 		/* a zombie: its last child retires it, unless that is us */
 		if (!claim(n))
 			return false;
-		zombie_unlink(n);
+		zombie_unlink(n, l);
 		return true;
 	}
 	/* off the list before it is unlinked: who does that retires it */
@@ -94,12 +95,13 @@ static bool retired_dead(struct urctx *n)
 struct urctx *retired_sort(struct urctx *list)
 {
 	struct urctx *dead = NULL, *next;
+	struct leaving l = { 0 };
 	unsigned nr = 0;
 
 	section_enter();
 	for (; list; list = next) {
 		next = list->link;
-		if (!retired_dead(list))
+		if (!retired_dead(list, &l))
 			continue;
 		list->link = dead;
 		dead = list;
@@ -109,6 +111,7 @@ struct urctx *retired_sort(struct urctx *list)
 		}
 	}
 	section_exit();
+	leaving_run(&l);
 	return dead;
 }
 
@@ -124,6 +127,7 @@ static void chunk_reset(struct chunk *c)
 	store_relaxed(&c->credit, 0);
 	store_relaxed(&c->flags_clean, 0);
 	store_relaxed(&c->calls_clean, 0);
+	store_relaxed(&c->extra, (struct extra *)NULL);
 	c->queue = NULL;
 }
 
@@ -134,8 +138,11 @@ void retired_free(struct urctx *n)
 
 	for (; n; n = next) {
 		struct chunk *c = chunk_first(n), *more;
+		struct extra *e = extra_of(n);
 
 		next = n->link;
+		if (e)
+			extra_leave(t, e);
 		for (; c; c = more) {
 			more = chunk_next(c);
 			chunk_reset(c);
@@ -174,5 +181,7 @@ void retire_settle(void)
 			retired_back(list);	/* a reader is in the way */
 		t->retired = 0;
 	}
+	if (__builtin_expect(leftovers_any(), 0))
+		leftovers_take();
 	house_ensure(batch);
 }

@@ -9,34 +9,26 @@
  * counts, so that a pop that was overtaken fails (no pointer is packed: a tag
  * of 32 bits whatever the address space).
  */
+#include "extra.h"
 #include "house.h"
 #include "slab.h"
 #include "stock.h"
 
 struct stock stock_contexts = { .size = sizeof(struct urctx),
+				.link = offsetof(struct urctx, value),
 				.keep = CACHE_CONTEXTS };
 struct stock stock_chunks = { .size = sizeof(struct chunk),
+			      .link = offsetof(struct chunk, next),
+			      .keep = CACHE_CHUNKS };
+struct stock stock_extras = { .size = sizeof(struct extra),
+			      .link = offsetof(struct extra, next),
 			      .keep = CACHE_CHUNKS };
 
 static struct stock *stock_of(struct thread *t, struct cache *cache)
 {
-	return cache == &t->contexts ? &stock_contexts : &stock_chunks;
-}
-
-void *link_get(struct stock *st, void *obj)
-{
-	if (st == &stock_contexts)
-		return ((struct urctx *)obj)->value;
-	return load_relaxed(&((struct chunk *)obj)->next);
-}
-
-void link_set(struct stock *st, void *obj, void *next)
-{
-	if (st == &stock_contexts)
-		((struct urctx *)obj)->value = next;
-	else
-		store_relaxed(&((struct chunk *)obj)->next,
-			      (struct chunk *)next);
+	return cache == &t->contexts ? &stock_contexts :
+	       cache == &t->chunks   ? &stock_chunks :
+				       &stock_extras;
 }
 
 /* Slab k holds SLAB_OBJECTS << k objects, the first of them with this index. */
@@ -230,4 +222,5 @@ void cache_flush(struct thread *t)
 {
 	flush_one(t, &t->contexts);
 	flush_one(t, &t->chunks);
+	flush_one(t, &t->extras);
 }

@@ -39,28 +39,52 @@ static inline void context_free(struct thread *t, struct urctx *n)
 	t->contexts.room--;
 }
 
-static inline struct chunk *chunk_alloc(struct thread *t)
+/*
+ * Chunks and extras are also taken by a poll, which may be in a signal handler:
+ * it looks at `busy` first.
+ */
+static inline void *cache_take(struct thread *t, struct cache *cache, size_t link)
 {
-	struct chunk *c = (struct chunk *)t->chunks.head;
+	void *obj;
 
-	if (!c) {
-		c = (struct chunk *)cache_refill(t, &t->chunks);
-		if (!c)
-			return NULL;
+	t->busy++;
+	compiler_barrier();
+	obj = cache->head;
+	if (!obj)
+		obj = cache_refill(t, cache);
+	if (obj) {
+		cache->head = load_relaxed((void **)(void *)((char *)obj + link));
+		cache->room++;
 	}
-	t->chunks.head = load_relaxed(&c->next);
-	t->chunks.room++;
-	return c;
+	compiler_barrier();
+	t->busy--;
+	return obj;
 }
 
-/* @c was not linked. */
+static inline void cache_give(struct thread *t, struct cache *cache, void *obj,
+			      size_t link)
+{
+	t->busy++;
+	compiler_barrier();
+	if (!cache->room)
+		cache_spill(t, cache);
+	store_relaxed((void **)(void *)((char *)obj + link), cache->head);
+	cache->head = obj;
+	cache->room--;
+	compiler_barrier();
+	t->busy--;
+}
+
+static inline struct chunk *chunk_alloc(struct thread *t)
+{
+	return (struct chunk *)cache_take(t, &t->chunks,
+					  offsetof(struct chunk, next));
+}
+
+/* @c was not linked, or a grace period has passed. */
 static inline void chunk_free(struct thread *t, struct chunk *c)
 {
-	if (!t->chunks.room)
-		cache_spill(t, &t->chunks);
-	store_relaxed(&c->next, (struct chunk *)t->chunks.head);
-	t->chunks.head = c;
-	t->chunks.room--;
+	cache_give(t, &t->chunks, c, offsetof(struct chunk, next));
 }
 
 #endif

@@ -15,6 +15,7 @@
  * mark and passes by the first time (the clock rule), for so many chunks a search:
  * one thread may have marked them all.
  */
+#include "extra.h"
 #include "slab.h"
 #include "slot.h"
 
@@ -55,6 +56,38 @@ static void chunk_announce(struct urctx *p, struct chunk *c)
 			break;
 	if (load_relaxed(&c->owner) != p)
 		store(&c->owner, p, OWNER_SET);
+}
+
+bool interior_make(struct thread *t, struct urctx *n)
+{
+	struct chunk *first = chunk_first(n), *c;
+
+	if (!first) {
+		c = chunk_alloc(t);
+		if (!c)
+			return false;
+		store_relaxed(&c->next, (struct chunk *)NULL);
+		store_relaxed(&c->count, 1);
+		if (cas_or_read(&n->chunks, &first, c, CHUNK_LINK, CHUNK_READ))
+			first = c;
+		else
+			chunk_free(t, c);
+	}
+	chunk_announce(n, first);
+	return true;
+}
+
+bool interior_born(struct thread *t, struct urctx *n)
+{
+	struct chunk *c = chunk_alloc(t);
+
+	if (!c)
+		return false;
+	store_relaxed(&c->next, (struct chunk *)NULL);
+	store_relaxed(&c->count, 1);
+	store_relaxed(&n->chunks, c);
+	store(&c->owner, n, OWNER_SET);
+	return true;
 }
 
 /* Link @c to @p: as the first one, or behind it.  Returns the first one. */

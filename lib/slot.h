@@ -20,20 +20,29 @@ struct slot *slot_take_slow(struct thread *t, struct urctx *p, void *what,
 			    uintptr_t tag, uintptr_t live);
 
 /*
- * What is going to be in @s is told where it lives (I2); @live is what a child's
- * state says, 0: the address of its slot.
+ * What is going to be in @s is told where it lives (I2).  A child's state says
+ * @live, which is flags alone (STATE_BITS): they go with the address of its slot.
  */
 static inline void slot_tell(struct slot *s, void *what, uintptr_t tag,
 			     uintptr_t live)
 {
-	if (tag == TAG_CHILD) {
+	if (tag == TAG_CHILD || tag == TAG_GRACE) {
 		struct urctx *n = (struct urctx *)what;
 
-		store_relaxed(&n->state, live ? live : (uintptr_t)s);
+		if (__builtin_expect(live <= STATE_BITS, 1))
+			live |= (uintptr_t)s;
+		store_relaxed(&n->state, live);
 		n->slot = s;
-	} else {
+	} else if (tag == TAG_ARMED) {
 		((struct call *)what)->slot = s;
 	}
+}
+
+/* There was none: @n, which has HASCH, is put as a root. */
+static inline void slot_untell(struct urctx *n)
+{
+	store_relaxed(&n->state, (uintptr_t)&no_slot | HASCH);
+	n->slot = NULL;
 }
 
 /* Put @what into @s if it is empty. */

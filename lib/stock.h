@@ -22,17 +22,28 @@ struct stock {
 	uint32_t seen;		/* trim.c: spare when it last looked, and */
 	uint32_t looks;		/* how often in a row it had changed */
 	uint32_t size;		/* bytes an object */
+	uint32_t link;		/* where a free one has the link to the next */
 	uint32_t keep;		/* objects a thread's cache holds */
 	char *slab[STOCK_SLABS];
 } __attribute__((aligned(64)));
 
 extern struct stock stock_contexts __attribute__((visibility("hidden")));
 extern struct stock stock_chunks __attribute__((visibility("hidden")));
+extern struct stock stock_extras __attribute__((visibility("hidden")));
 
 void stock_push(struct stock *st, uint64_t *stack, void *head, uint32_t nr);
 void *stock_pop(struct stock *st, uint64_t *stack, uint32_t *nr);
-void *link_get(struct stock *st, void *obj);
-void link_set(struct stock *st, void *obj, void *next);
+
+static inline void *link_get(const struct stock *st, void *obj)
+{
+	return load_relaxed((void **)(void *)((char *)obj + st->link));
+}
+
+static inline void link_set(const struct stock *st, void *obj, void *next)
+{
+	store_relaxed((void **)(void *)((char *)obj + st->link), next);
+}
+
 void *object(struct stock *st, uint32_t index);
 uint32_t index_of(struct stock *st, const void *obj);
 
@@ -46,7 +57,8 @@ static inline bool stock_fat(const struct stock *st)
 
 static inline bool stocks_fat(void)
 {
-	return stock_fat(&stock_contexts) || stock_fat(&stock_chunks);
+	return stock_fat(&stock_contexts) || stock_fat(&stock_chunks) ||
+	       stock_fat(&stock_extras);
 }
 
 /* The housekeeper's, when it has nothing else to do. */

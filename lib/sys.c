@@ -8,6 +8,7 @@
 #include <linux/membarrier.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -62,12 +63,41 @@ void sys_pages_clear(void *p, size_t size)
 	errno = saved;
 }
 
-int64_t sys_now(void)
+void *sys_alloc(size_t size)
+{
+	int saved = errno;
+	void *p = malloc(size);
+
+	errno = saved;
+	return p;
+}
+
+void sys_free(void *p)
+{
+	free(p);
+}
+
+static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(id, &ts);
 	return ts.tv_sec * NSEC + ts.tv_nsec;
+}
+
+int64_t sys_now(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t sys_now_coarse(void)
+{
+	return read_clock(CLOCK_MONOTONIC_COARSE);
+}
+
+bool sys_clock_held(void)
+{
+	return false;
 }
 
 int sys_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)

@@ -21,7 +21,11 @@
 #define sys_pages(size)		 mc_alloc(size, 512)
 #define sys_pages_free(p, size)	 mc_free(p)
 #define sys_pages_clear(p, size) __builtin_memset(p, 0, size)
+#define sys_alloc(size)		 mc_alloc(size, 16)
+#define sys_free(p)		 mc_free(p)
 #define sys_now()		 mc_now()
+#define sys_now_coarse()	 mc_now()
+#define sys_clock_held()	 false
 #define sys_futex_wait(a, v, d)	 mc_futex_wait(a, v, d)
 #define sys_futex_wake(a)	 mc_futex_wake(a, 1 << 30)
 #ifndef URCTX_MC_NO_MEMBARRIER
@@ -32,6 +36,10 @@
 #define sys_membarrier()	 true
 #endif
 #define sys_membarrier_register() ((void)0)
+#define sys_timerfd(when)	 mc_timerfd(when)
+#define sys_timerfd_set(fd, at)	 mc_timerfd_set(fd, at)
+#define sys_dup_over(fd, onto)	 (-ENOSYS)
+#define sys_close(fd)		 mc_close(fd)
 #define sys_thread_start(fn)	 mc_thread_start(fn)
 #define sys_thread_exits(fn)	 ((void)(fn))
 #define sys_poison(p, n)	 mc_poison(p, n)
@@ -45,7 +53,19 @@ void sys_pages_free(void *p, size_t size);
 /* Zero whole pages by giving their memory back. */
 void sys_pages_clear(void *p, size_t size);
 
-int64_t sys_now(void);			/* CLOCK_MONOTONIC, ns */
+/* Blocks of any size, for what is rare. */
+void *sys_alloc(size_t size);
+void sys_free(void *p);
+
+int64_t sys_now(void);			/* CLOCK_MONOTONIC, ns, or the test's clock */
+int64_t sys_now_coarse(void);		/* the same, late by a tick, at a third of the cost */
+bool sys_clock_held(void);		/* is it the test's clock? */
+
+/* A timerfd that is set to @when, or to nothing; an absolute time; -errno. */
+int sys_timerfd(int64_t when);
+void sys_timerfd_set(int fd, int64_t when);
+int sys_dup_over(int fd, int onto);
+void sys_close(int fd);
 
 /* 0 woken, -EAGAIN *@addr was not @val, -EINTR, -ETIMEDOUT at @deadline. */
 int sys_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);

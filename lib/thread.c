@@ -40,6 +40,7 @@ void thread_register(struct thread *t)
 	while (!t->id);
 	t->contexts.room = CACHE_CONTEXTS;
 	t->chunks.room = CACHE_CHUNKS;
+	t->extras.room = CACHE_CHUNKS;
 	sys_thread_exits(thread_exit);
 	fork_register();
 	/*

@@ -3,7 +3,8 @@
  * thread.h - what a thread keeps for itself: free memory, hints, callbacks it runs
  *
  * A signal handler may call urctx_cancel() in the middle of anything here: a
- * cancel touches `frame` and `queue` only.
+ * cancel touches `frame` and `queue` only.  A poll touches a cache that is not
+ * `busy`.
  */
 #ifndef URCTX_THREAD_H
 #define URCTX_THREAD_H
@@ -24,17 +25,23 @@ struct frame {
 };
 
 struct thread {
-	struct cache contexts, chunks;
+	struct cache contexts, chunks, extras;
 	struct slot *hint[HINTS];	/* indexed by parent; valid by its chunk's owner */
 	uint32_t id;			/* 0: not registered yet */
 	uint32_t retired;		/* since it last looked after them */
 	void *reader;			/* its liburcu state, as readers.c has it */
 	bool unlisted;			/* readers.c has no room for it */
+	bool leaving;			/* runs leftovers: more of them queue up */
+	uint32_t busy;			/* inside a cache: a handler keeps out of it */
+	const struct urctx *polled;	/* by the slow urctx_done(), */
+	uint32_t polls;			/* so many times in a row */
 #ifdef URCTX_MC
 	unsigned long mc_ctr;		/* stands for liburcu's */
 #endif
 	struct frame *frame;
 	struct urctx *queue;		/* roots whose callbacks wait for the outermost */
+	struct leftover *left;		/* what the last puts left, first and last */
+	struct leftover *left_last;
 };
 
 extern const struct thread thread_new __attribute__((visibility("hidden")));

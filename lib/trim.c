@@ -106,4 +106,5 @@ void stocks_trim(void)
 {
 	trim(&stock_contexts);
 	trim(&stock_chunks);
+	trim(&stock_extras);
 }

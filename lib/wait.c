@@ -4,7 +4,22 @@
  */
 #include <errno.h>
 
-#include "word.h"
+#include "deadline.h"
+
+/* Nobody has to end @ctx at its deadline: who sleeps until then does. */
+static int woke_late(struct urctx *ctx, int64_t deadline)
+{
+	if (ctx && ((load(&ctx->state, STATE_READ) & DONE) || expire(ctx)))
+		return 0;
+	return sys_now() >= deadline ? -ETIME : -EAGAIN;
+}
+
+static int64_t wait_until(const struct urctx *ctx, int64_t deadline)
+{
+	int64_t own = ctx ? load_relaxed(&ctx->deadline) : URCTX_NEVER;
+
+	return own < deadline ? own : deadline;
+}
 
 int urctx_wait(struct urctx *ctx, int64_t deadline)
 {
@@ -22,11 +37,11 @@ int urctx_wait(struct urctx *ctx, int64_t deadline)
 		if (w & DONE)
 			return 0;
 		ret = sys_futex_wait(ctx ? state_futex(ctx) : &never,
-				     (uint32_t)w, deadline);
+				     (uint32_t)w, wait_until(ctx, deadline));
 		if (ret == -ETIMEDOUT)
-			return ctx && (load(&ctx->state, STATE_READ) & DONE) ?
-				       0 : -ETIME;
-		if (ret == -EINTR)
+			ret = woke_late(ctx, deadline);
+		if (ret == -EINTR || ret == -ETIME ||
+		    (!ret && ctx && (load(&ctx->state, STATE_READ) & DONE)))
 			return ret;
 	}
 }

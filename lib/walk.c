@@ -16,6 +16,7 @@
  * There is no recursion and no memory: a context knows its parent and its slot,
  * and both are frozen while the section lasts (I6, I10).
  */
+#include "grace.h"
 #include "put.h"
 #include "walk.h"
 #include "word.h"
@@ -31,6 +32,8 @@ void walk_lock(struct walk *w)
 
 void walk_finish(struct walk *w)
 {
+	if (w->too_deep && !w->kept)
+		w->kept = pin(w->root);
 	if (w->locked)
 		section_exit();
 	w->locked = false;
@@ -52,7 +55,7 @@ void unpin(struct urctx *x)
 	uint32_t w = fetch_sub_relaxed(&x->watch, PIN) - PIN;
 
 	if (w < PIN && (w & ARMED))
-		child_left(x);
+		child_left(x, NULL, true);
 }
 
 void walk_enter(struct walk *w, struct urctx *x)
@@ -70,7 +73,8 @@ void walk_start(struct walk *w, struct urctx *root, bool calls)
 	w->breath = WALK_BREATH;
 	w->locked = false;
 	w->calls = calls;
-	w->saw = false;
+	w->nr_via = 0;
+	w->too_deep = NULL;
 	walk_enter(w, root);
 }
 
@@ -81,18 +85,69 @@ bool walk_leave(struct walk *w)
 	struct urctx *up = w->at->parent;
 	struct slot *s = w->at->slot;
 
-	if (!w->calls)
-		store(&first->flags_clean, 1, CLEAN_SET);
-	if (w->calls || !w->saw)
-		store(&first->calls_clean, 1, CLEAN_SET);
+	if (!w->too_deep) {
+		if (!w->calls)
+			store(&first->flags_clean, 1, CLEAN_SET);
+		if (w->calls || !w->saw)
+			store(&first->calls_clean, 1, CLEAN_SET);
+	}
 	if (w->at == w->root)
 		return false;
+	if (w->nr_via && w->via[w->nr_via - 1].to == w->at) {
+		up = w->via[--w->nr_via].at;
+		s = w->via[w->nr_via].s;
+	}
 	w->at = up;
 	w->word = inherit(load(&up->state, STATE_READ));
 	w->chunk = chunk_of(s);
 	w->s = s + 1;
 	w->end = chunk_end(w->chunk);
 	return true;
+}
+
+bool walk_via(struct walk *w, struct urctx *k, struct slot *s)
+{
+	struct via *via = &w->via[w->nr_via];
+
+	if (w->nr_via == VIA) {
+		if (!w->too_deep && pin(k))
+			w->too_deep = k;
+		return false;
+	}
+	*via = (struct via){ .to = k, .at = w->at, .s = s };
+	w->nr_via++;
+	return true;
+}
+
+static void unpin_outside(struct urctx *x)
+{
+	section_enter();
+	unpin(x);
+	section_exit();
+}
+
+/* Each walk that was too deep leaves at least one link clean: this ends. */
+void walk_all(struct walk *w, struct urctx *root,
+	      void (*once)(struct walk *w, struct urctx *root))
+{
+	struct urctx *at = root, *next;
+
+	w->kept = false;
+	for (;;) {
+		once(w, at);
+		next = w->too_deep;
+		if (at != root)
+			unpin_outside(at);
+		else if (!next)
+			break;
+		else if (!w->kept) {
+			unpin_outside(next);	/* a callback put the root */
+			break;
+		}
+		at = next ? next : root;
+	}
+	if (w->kept)
+		unpin_outside(root);
 }
 
 /* A grace period need not wait for all of a long walk. */
@@ -129,7 +184,7 @@ static inline bool mark(struct walk *w, struct urctx *k, struct slot *s)
 			return false;
 		if (cas_or_read(&k->state, &e, w->word | (e & HASCH), STATE_DONE,
 				MARK_READ)) {
-			word_ended(k);
+			word_ended(k, e);
 			return e & HASCH;
 		}
 	}
@@ -140,6 +195,52 @@ static inline bool mark(struct walk *w, struct urctx *k, struct slot *s)
 	if (!clean(k, true))
 		w->saw = true;
 	return false;
+}
+
+/*
+ * @s of a context that is done holds the link to @k, whose slot is another's: it
+ * had a chunk before it was published, and so stays what it is in a section.
+ */
+static bool mark_any(struct walk *w, struct urctx *k, struct slot *s)
+{
+	if (!w->locked) {
+		walk_lock(w);
+		if (walk_read(s) != ((uintptr_t)k | TAG_ANY))
+			return false;
+	}
+	word_end(k, w->word);
+	if (!clean(k, false))
+		return walk_via(w, k, s);
+	if (!clean(k, true))
+		w->saw = true;
+	return false;
+}
+
+static void mark_grace(struct walk *w, struct urctx *k, struct slot *s)
+{
+	if (!w->locked) {
+		walk_lock(w);
+		if (walk_read(s) != ((uintptr_t)k | TAG_GRACE))
+			return;
+	}
+	grace_begin(k, w->word);
+}
+
+/* What is not a plain child. */
+static bool mark_other(struct walk *w, uintptr_t v, struct slot *s)
+{
+	struct urctx *k = (struct urctx *)(v & ~TAG_BITS);
+
+	switch (v & TAG_BITS) {
+	case TAG_ANY:
+		return mark_any(w, k, s);
+	case TAG_GRACE:
+		mark_grace(w, k, s);
+		return false;
+	default:
+		w->saw = true;
+		return false;
+	}
 }
 
 static inline void prefetch_child(const struct walk *w, const struct slot *s)
@@ -158,17 +259,17 @@ static struct urctx *mark_slots(struct walk *w)
 			prefetch_child(w, w->s);
 			if (!v)
 				continue;
-			if ((v & TAG_BITS) != TAG_CHILD)
-				w->saw = true;
-			else if (mark(w, (struct urctx *)v, w->s))
-				return (struct urctx *)v;
+			if (v & TAG_BITS ? mark_other(w, v, w->s) :
+					   mark(w, (struct urctx *)v, w->s))
+				return (struct urctx *)(v & ~TAG_BITS);
 		}
 	} while (walk_next_chunk(w));
 	return NULL;
 }
 
-void walk_marks(struct walk *w)
+static void walk_marks_once(struct walk *w, struct urctx *root)
 {
+	walk_start(w, root, false);
 	do {
 		struct urctx *k;
 
@@ -176,4 +277,13 @@ void walk_marks(struct walk *w)
 			walk_enter(w, k);
 	} while (walk_leave(w));
 	walk_finish(w);
+}
+
+bool walk_marks(struct urctx *root)
+{
+	struct walk w;
+
+	w.saw = false;
+	walk_all(&w, root, walk_marks_once);
+	return w.saw;
 }

@@ -10,6 +10,12 @@
 
 #define AHEAD_CHUNKS	8
 
+/* A link that was followed: where to go on when the context behind it is through. */
+struct via {
+	struct urctx *to, *at;
+	struct slot *s;
+};
+
 struct walk {
 	struct urctx *root;
 	struct urctx *at;	/* the context whose slots are read */
@@ -20,20 +26,36 @@ struct walk {
 	bool locked;		/* in a read-side section */
 	bool calls;		/* the second walk, for callbacks */
 	bool saw;		/* a callback, or a subtree that may have some */
+	unsigned nr_via;
+	struct urctx *too_deep;	/* pinned: a link that there was no room for */
+	bool kept;		/* then the first root is pinned, too */
+	struct via via[VIA];
 };
 
 void walk_start(struct walk *w, struct urctx *root, bool calls);
 void walk_enter(struct walk *w, struct urctx *x);
 bool walk_leave(struct walk *w);
 void walk_lock(struct walk *w);
+
+/*
+ * In a section, going down by the link to @k in @s, which is done.  False: too
+ * deep; it is walked as a root of its own, and then this root once more.
+ */
+bool walk_via(struct walk *w, struct urctx *k, struct slot *s);
+/* @once walks all below a root; as often as it takes, if there are links too deep. */
+void walk_all(struct walk *w, struct urctx *root,
+	      void (*once)(struct walk *w, struct urctx *root));
 void walk_finish(struct walk *w);
 
 /* Rest here, without a section, and be sure to find @x as it was (I11). */
 bool pin(struct urctx *x);
 void unpin(struct urctx *x);
 
-/* First pass: the root is done; when it returns everything below is. */
-void walk_marks(struct walk *w);
+/*
+ * First pass: @root is done; when it returns everything below is.  True: there may
+ * be callbacks to call.
+ */
+bool walk_marks(struct urctx *root);
 
 /* Is all below @x done (and, @calls, every callback called)?  (I12) */
 static inline bool clean(const struct urctx *x, bool calls)

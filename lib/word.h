@@ -5,7 +5,7 @@
 #ifndef URCTX_WORD_H
 #define URCTX_WORD_H
 
-#include "context.h"
+#include "fd.h"
 
 /* The half of the word that holds DONE. */
 static inline const uint32_t *state_futex(const struct urctx *n)
@@ -14,12 +14,23 @@ static inline const uint32_t *state_futex(const struct urctx *n)
 	       (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ && sizeof(uintptr_t) == 8);
 }
 
-/* Behind the cas to done: whoever sleeps on the word is woken. */
-static inline void word_ended(struct urctx *n)
+/*
+ * Behind the cas to done, from @was: whoever sleeps on the word is woken, and the
+ * fd is readable.  A leaf may be another context by now, and gets a wake-up for
+ * nothing; what has an fd had HASCH before.
+ */
+static inline void word_ended(struct urctx *n, uintptr_t was)
 {
+	uint32_t watch;
+
 	fence_after_rmw(WAKE_SB);
-	if (__builtin_expect(load_relaxed(&n->watch) & WAIT, 0))
-		sys_futex_wake(state_futex(n));
+	watch = load_relaxed(&n->watch);
+	if (__builtin_expect(watch & (WAIT | HASFD), 0)) {
+		if (watch & WAIT)
+			sys_futex_wake(state_futex(n));
+		if ((watch & HASFD) && (was & HASCH))
+			fd_fire(n);
+	}
 }
 
 /*
@@ -33,7 +44,7 @@ static inline uintptr_t word_end(struct urctx *n, uintptr_t word)
 	while (!(w & DONE))
 		if (cas_or_read(&n->state, &w, word | (w & HASCH), STATE_DONE,
 				MARK_READ)) {
-			word_ended(n);
+			word_ended(n, w);
 			break;
 		}
 	return w;

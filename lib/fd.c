@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fd.c - a descriptor that is readable once the context is done
+ *
+ * It is a timerfd.  The kernel makes it readable at the deadline; whoever ends the
+ * context sets it to a time long past.  The state word first, then the fd; who
+ * finds the context done by urctx_err() sets it himself if nobody has yet.
+ *
+ * A canceller holds no reference, and by the time it gets here the number may be
+ * another file: it announces itself in fd_uses, and the last put leaves the close
+ * to him.  A child of fork() has the same file as its parent: what it does there
+ * is not to be seen here, so it makes one of its own when asked.
+ */
+#include <errno.h>
+
+#include "fd.h"
+#include "fork.h"
+#include "timer.h"
+#include "word.h"
+
+#define FD_CLOSED	1U	/* the last put was here */
+#define FD_FIRED	2U	/* it is readable */
+#define FD_USE		4U	/* times the number of cancellers in here */
+
+/* Nothing of a parent process is touched. */
+static void fire(struct extra *e)
+{
+	uint32_t fd = load(&e->fd, FD_READ);
+
+	if (fd && load_relaxed(&e->fd_process) == fork_count())
+		sys_timerfd_set((int)fd - 1, 1);
+}
+
+void fd_fire(const struct urctx *n)
+{
+	struct extra *e = extra_of(n);
+	uint32_t uses = load_relaxed(&e->fd_uses);
+
+	do
+		if (uses & (FD_CLOSED | FD_FIRED))
+			return;
+	while (!cas_relaxed(&e->fd_uses, &uses, uses + FD_USE));
+	fire(e);
+	fetch_or(&e->fd_uses, FD_FIRED, FD_USED);
+	uses = fetch_sub(&e->fd_uses, FD_USE, FD_USED);
+	if ((uses & FD_CLOSED) && uses < 2 * FD_USE)
+		sys_close((int)load_relaxed(&e->fd) - 1);
+}
+
+void fd_see(const struct urctx *n)
+{
+	struct extra *e = extra_of(n);
+
+	if (load_relaxed(&e->fd_uses) & FD_FIRED)
+		return;
+	fire(e);
+	fetch_or(&e->fd_uses, FD_FIRED, FD_USED);
+}
+
+void fd_leave(struct extra *e)
+{
+	uint32_t fd = load_relaxed(&e->fd);
+
+	if (fd && fetch_or(&e->fd_uses, FD_CLOSED, FD_USED) < FD_USE)
+		sys_close((int)fd - 1);
+}
+
+/* Set to the deadline, where the clock is the kernel's. */
+static int fd_make(const struct urctx *ctx)
+{
+	int64_t when = load_relaxed(&ctx->deadline);
+
+	return sys_timerfd(sys_clock_held() ? URCTX_NEVER : when);
+}
+
+/* What was inherited from the parent process keeps its number. */
+static int fd_renew(const struct urctx *ctx, struct extra *e)
+{
+	int fd = fd_make(ctx), ret;
+
+	if (fd < 0)
+		return fd;
+	ret = sys_dup_over(fd, (int)load_relaxed(&e->fd) - 1);
+	sys_close(fd);
+	if (ret < 0)
+		return ret;
+	store_relaxed(&e->fd_process, fork_count());
+	fetch_and(&e->fd_uses, ~FD_FIRED, FD_USED);
+	return 0;
+}
+
+static int fd_add(const struct urctx *ctx, struct extra *e)
+{
+	int fd = fd_make(ctx);
+	uint32_t none = 0;
+
+	if (fd < 0)
+		return fd;
+	store_relaxed(&e->fd_process, fork_count());
+	if (!cas(&e->fd, &none, (uint32_t)fd + 1, FD_SET))
+		sys_close(fd);
+	return 0;
+}
+
+int urctx_fd(struct urctx *ctx)
+{
+	struct thread *t = this_thread();
+	struct extra *e;
+	int ret = 0;
+
+	touch(ctx);
+	if (!ctx)
+		return -EINVAL;
+	e = extra_get(t, ctx);
+	if (!e)
+		return -ENOMEM;
+	if (!load(&e->fd, FD_READ))
+		ret = fd_add(ctx, e);
+	else if (load_relaxed(&e->fd_process) != fork_count())
+		ret = fd_renew(ctx, e);
+	if (ret)
+		return ret;
+	if (sys_clock_held() && (ret = timer_watch(ctx)))
+		return ret;
+	fetch_or_relaxed(&ctx->watch, HASFD);
+	/* either this sees done, or the canceller sees HASFD */
+	fence_after_rmw(FD_SB);
+	if (load(&ctx->state, STATE_READ) & DONE)
+		fd_see(ctx);
+	return (int)load_relaxed(&e->fd) - 1;
+}

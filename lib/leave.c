@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * leave.c - give back what a context owned
+ */
+#include "fd.h"
+#include "house.h"
+#include "leave.h"
+#include "slab.h"
+#include "slot.h"
+#include "timer.h"
+#include "value.h"
+
+static void links_leave(const struct extra *e)
+{
+	uint32_t i;
+
+	for (i = 0; i < e->nr_links; i++)
+		slot_clear(e->links[i].slot);
+}
+
+void own_leave(struct urctx *n, struct leaving *l)
+{
+	struct extra *e = chunk_first(n) ? extra_of(n) : NULL;
+
+	if (load_relaxed(&n->watch) & OWNS)
+		leaving_add(l, value_leave(n));
+	if (!e)
+		return;
+	links_leave(e);
+	timer_drop(e);
+	fd_leave(e);
+	if (e->left)
+		leaving_add(l, e->left);
+}
+
+void extra_leave(struct thread *t, struct extra *e)
+{
+	if (timer_leave(e))
+		extra_free(t, e);
+}
+
+void leftovers_run(struct leftover *first, struct leftover *last)
+{
+	struct thread *t = this_thread();
+
+	if (t->left_last)
+		t->left_last->next = first;
+	else
+		t->left = first;
+	t->left_last = last;
+	if (t->leaving)
+		return;
+	t->leaving = true;
+	while ((first = t->left)) {
+		t->left = first->next;
+		if (!t->left)
+			t->left_last = NULL;
+		first->run(first);
+	}
+	t->leaving = false;
+}
+
+static struct leftover *later;
+
+void leftovers_later(struct leftover *first, struct leftover *last)
+{
+	struct leftover *head = load_relaxed(&later);
+
+	do
+		last->next = head;
+	while (!cas(&later, &head, first, LEFT_PUSH));
+	house_pushed();
+}
+
+bool leftovers_any(void)
+{
+	return load_relaxed(&later);
+}
+
+void leftovers_take(void)
+{
+	struct leftover *first = xchg(&later, NULL, LEFT_TAKE), *last = first;
+
+	if (!first)
+		return;
+	while (last->next)
+		last = last->next;
+	leftovers_run(first, last);
+}
