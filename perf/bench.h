@@ -48,6 +48,7 @@ enum goal_kind {
 	GOAL_OURS_MAX,		/* ours <= goal */
 	GOAL_RATIO_MAX,		/* ours / baseline <= goal */
 	GOAL_RATIO_MIN,		/* ours / baseline >= goal: more is better */
+	GOAL_OVER_MAX,		/* ours - baseline <= goal */
 };
 
 struct result;
@@ -124,7 +125,8 @@ bool in_child(void (*fn)(void *arg, void *out), void *arg, void *out,
 /* rows.c */
 extern const struct row *const row_groups[];	/* each ends with a NULL name */
 const struct row *row_find(const char *name);
-extern const struct row poll_rows[], tree_rows[], stall_rows[], memory_rows[],
+extern const struct row poll_rows[], deadline_rows[], value_rows[], tree_rows[],
+	stall_rows[], memory_rows[], wake_rows[], expiry_rows[], sync_rows[],
 	cancel_rows[], mass_rows[], bind_rows[], late_rows[];
 
 /* machine.c */

@@ -35,6 +35,9 @@ static void goal_text(char *buf, size_t size, const struct row *row)
 	case GOAL_RATIO_MIN:
 		snprintf(buf, size, "x>=%g", row->goal);
 		break;
+	case GOAL_OVER_MAX:
+		snprintf(buf, size, "<=base+%g", row->goal);
+		break;
 	}
 }
 
@@ -131,7 +134,7 @@ static void json_text(FILE *f, const char *name, const char *s)
 static void json_row(FILE *f, const struct row *row, const struct result *r)
 {
 	static const char *const kinds[] = {
-		"none", "ours<=", "ratio<=", "ratio>=",
+		"none", "ours<=", "ratio<=", "ratio>=", "ours-baseline<=",
 	};
 	int met = result_met(row, r);
 

@@ -67,6 +67,11 @@ int result_met(const struct row *row, const struct result *r)
 		met = row->kind == GOAL_RATIO_MAX ? ratio <= row->goal :
 						    ratio >= row->goal;
 		break;
+	case GOAL_OVER_MAX:
+		if (isnan(r->base))
+			return -1;
+		met = r->ours - r->base <= row->goal;
+		break;
 	}
 	if (row->goal_ratio > 0 && !isnan(ratio))
 		met = met && ratio <= row->goal_ratio;

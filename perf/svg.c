@@ -38,6 +38,8 @@ static double used_up(const struct row *row, const struct result *r)
 		return result_ratio(r) / row->goal;
 	case GOAL_RATIO_MIN:
 		return row->goal / result_ratio(r);
+	case GOAL_OVER_MAX:
+		return r->ours / (r->base + row->goal);
 	default:
 		return NAN;
 	}
