@@ -5,26 +5,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
 
 #include "sys_task.h"
-
-void *sys_alloc(size_t size)
-{
-	int saved = errno;
-	void *p = malloc(size);
-
-	errno = saved;
-	return p;
-}
-
-void sys_free(void *p)
-{
-	int saved = errno;
-
-	free(p);
-	errno = saved;
-}
 
 int sys_task_start(void *(*fn)(void *arg), void *arg)
 {

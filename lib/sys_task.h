@@ -9,8 +9,6 @@
 
 #ifdef URCTX_MC
 
-#define sys_alloc(size)		mc_alloc(size, 16)
-#define sys_free(p)		mc_free(p)
 /* of the scenarios that need them */
 #define sys_task_start(fn, arg)	mc_task_start(fn, arg)
 #define sys_task_self()		mc_task_self()
@@ -20,9 +18,6 @@ uintptr_t mc_task_self(void) __attribute__((weak));
 void mc_task_join(uintptr_t task) __attribute__((weak));
 
 #else
-
-void *sys_alloc(size_t size);		/* or NULL */
-void sys_free(void *p);
 
 /* Default attributes, all signals blocked.  0, -EAGAIN; it must be joined. */
 int sys_task_start(void *(*fn)(void *arg), void *arg);
