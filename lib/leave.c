@@ -20,7 +20,7 @@ static void links_leave(const struct extra *e)
 
 void own_leave(struct urctx *n, struct leaving *l)
 {
-	struct extra *e = chunk_first(n) ? extra_of(n) : NULL;
+	struct extra *e = extra_of(n);
 
 	if (load_relaxed(&n->watch) & OWNS)
 		leaving_add(l, value_leave(n));

@@ -82,19 +82,18 @@ struct above {
 };
 
 /* @p is DEAD by us: it leaves its slots, and what it owns is collected. */
-static struct above unlink_dead(struct urctx *p, struct leaving *l)
+static inline struct above unlink_dead(struct urctx *p, struct leaving *l)
 {
 	const struct extra *e = extra_of(p);
-	struct above a = {
-		.up = p->parent,
-		.slot = p->slot,
-		.links = e ? e->links : NULL,
-		.nr_links = e ? e->nr_links : 0,
-	};
+	struct above a = { .up = p->parent, .slot = p->slot };
 
 	if (a.slot)
 		slot_clear(a.slot);
-	own_leave(p, l);
+	if (__builtin_expect(e || (load_relaxed(&p->watch) & OWNS), 0)) {
+		a.links = e ? e->links : NULL;
+		a.nr_links = e ? e->nr_links : 0;
+		own_leave(p, l);
+	}
 	return a;
 }
 

@@ -138,10 +138,10 @@ void retired_free(struct urctx *n)
 
 	for (; n; n = next) {
 		struct chunk *c = chunk_first(n), *more;
-		struct extra *e = extra_of(n);
+		struct extra *e = load(&c->extra, EXTRA_READ);
 
 		next = n->link;
-		if (e)
+		if (__builtin_expect(e != NULL, 0))
 			extra_leave(t, e);
 		for (; c; c = more) {
 			more = chunk_next(c);
