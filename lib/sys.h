@@ -25,8 +25,10 @@
 #define sys_free(p)		 mc_free(p)
 #define sys_now()		 mc_now()
 #define sys_now_coarse()	 mc_now()
+#define sys_now_real()		 mc_now()
 #define sys_clock_held()	 false
 #define sys_futex_wait(a, v, d)	 mc_futex_wait(a, v, d)
+#define sys_futex_wait_real(a, v, d) mc_futex_wait(a, v, d)
 #define sys_futex_wake(a)	 mc_futex_wake(a, 1 << 30)
 #ifndef URCTX_MC_NO_MEMBARRIER
 #define sys_asymmetric()	 true
@@ -38,7 +40,7 @@
 #define sys_membarrier_register() ((void)0)
 #define sys_timerfd(when)	 mc_timerfd(when)
 #define sys_timerfd_set(fd, at)	 mc_timerfd_set(fd, at)
-#define sys_dup_over(fd, onto)	 (-ENOSYS)
+#define sys_dup_over(fd, onto)	 (-38)
 #define sys_close(fd)		 mc_close(fd)
 #define sys_thread_start(fn)	 mc_thread_start(fn)
 #define sys_thread_exits(fn)	 ((void)(fn))
@@ -59,7 +61,12 @@ void sys_free(void *p);
 
 int64_t sys_now(void);			/* CLOCK_MONOTONIC, ns, or the test's clock */
 int64_t sys_now_coarse(void);		/* the same, late by a tick, at a third of the cost */
-bool sys_clock_held(void);		/* is it the test's clock? */
+int64_t sys_now_real(void);		/* CLOCK_MONOTONIC */
+extern int64_t sys_held_at __attribute__((visibility("hidden")));
+static inline bool sys_clock_held(void)	/* is it the test's clock? */
+{
+	return load_relaxed(&sys_held_at) >= 0;
+}
 
 /* A timerfd that is set to @when, or to nothing; an absolute time; -errno. */
 int sys_timerfd(int64_t when);
@@ -69,6 +76,8 @@ void sys_close(int fd);
 
 /* 0 woken, -EAGAIN *@addr was not @val, -EINTR, -ETIMEDOUT at @deadline. */
 int sys_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline);
+/* The same by sys_now_real(), and of no interest to a test: locks, our own thread. */
+int sys_futex_wait_real(const uint32_t *addr, uint32_t val, int64_t deadline);
 void sys_futex_wake(const uint32_t *addr);	/* everybody */
 
 /*

@@ -37,6 +37,12 @@ void mc_free(void *p);
 void mc_poison(const void *p, size_t size);
 void mc_unpoison(const void *p, size_t size);
 
+/* A timerfd, as a word: 1 readable.  -EMFILE where memory fails. */
+int mc_timerfd(int64_t when);
+void mc_timerfd_set(int fd, int64_t when);
+int mc_readable(int fd);
+void mc_close(int fd);
+
 int64_t mc_now(void);
 void *mc_tls(size_t size, const void *init);	/* of this thread; @init may be NULL */
 int mc_thread_start(void (*fn)(void));		/* no thread: mc_started() */
