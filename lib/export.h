@@ -15,6 +15,7 @@
 
 #pragma GCC visibility push(default)
 #include <urctx.h>
+#include <urctx/clock.h>
 #include <urctx/sync.h>
 #ifdef URCTX_URING_LIBRARY
 #include <urctx/ring.h>

@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "clock.h"
 #include "house.h"
 #include "readers.h"
 #include "timer.h"
@@ -41,7 +42,7 @@ void fork_release(void)
 
 static void fork_prepare(void)
 {
-	int64_t until = sys_now() + HOLD_LIMIT;
+	int64_t until = sys_now_real() + HOLD_LIMIT;
 	struct timespec ts = { until / 1000000000, until % 1000000000 };
 	int saved = errno;
 
@@ -62,6 +63,7 @@ static void fork_child(void)
 	else			/* the housekeeper's, for ever */
 		pthread_mutex_init(&grace, NULL);
 	store_relaxed(&forks, load_relaxed(&forks) + 1);
+	clock_forked();
 	readers_forked();
 	timers_forked(!held);
 	house_forked();

@@ -7,6 +7,7 @@
  * comes together, and goes after a second with nothing to do.  If it cannot be
  * started the list waits and nothing fails; the next put tries again.
  */
+#include "clock.h"
 #include "fork.h"
 #include "house.h"
 #include "leave.h"
@@ -100,16 +101,17 @@ bool house_turn(void)
 static bool work_left(void)
 {
 	return retired_any() || stocks_fat() || timers_any() ||
-	       leftovers_any() || load_relaxed(&timer_wanted);
+	       leftovers_any() || load_relaxed(&timer_wanted) ||
+	       (sys_clock_held() && clock_asked());
 }
 
-/* When it is to be awake again. */
-static int64_t rest_until(bool worked)
+/* When it is to be awake again.  A clock that is held comes to no timer. */
+static int64_t rest_until(bool worked, bool held)
 {
 	int64_t until = timers_any() && !worked ?
 				URCTX_NEVER :
-				sys_now() + (worked ? HOUSE_NAP : HOUSE_IDLE);
-	int64_t timer = timers_next();
+				sys_now_real() + (worked ? HOUSE_NAP : HOUSE_IDLE);
+	int64_t timer = held ? URCTX_NEVER : timers_next();
 
 	return timer < until ? timer : until;
 }
@@ -121,17 +123,25 @@ static bool new_work(bool worked)
 	       (!worked && (retired_any() || stocks_fat() || leftovers_any()));
 }
 
+/* The clock has been taken or let go since it was @held, or is to be moved. */
+static bool new_time(bool held)
+{
+	return sys_clock_held() != held || (held && clock_asked());
+}
+
 bool house_rest(bool worked)
 {
 	uint32_t state = worked ? NAPS : SLEEPS, was = state;
-	int64_t until = rest_until(worked);
+	bool held = sys_clock_held();
+	int64_t until = rest_until(worked, held);
 
-	store_relaxed(&asleep_until, until);
+	/* while it is held he is woken for every timer: no time comes by itself */
+	store_relaxed(&asleep_until, held ? URCTX_NEVER : until);
 	store_relaxed(&house, state);
 	/* whoever pushes from here on sees that; what was pushed before is seen */
 	fence(HOUSE_REST_SB);
-	if (!new_work(worked))
-		sys_futex_wait(&house, state, until);
+	if (!new_work(worked) && !new_time(held))
+		sys_futex_wait_real(&house, state, until);
 	if (worked || work_left()) {
 		store_relaxed(&house, WORKS);
 		return true;
@@ -144,13 +154,23 @@ bool house_rest(bool worked)
 	return work_left() && cas_relaxed(&house, &was, WORKS);
 }
 
+/* What is due; where a test holds the clock, one time after the other (clock.c). */
+static void keep_time(void)
+{
+	timers_turn();
+	while (sys_clock_held() && clock_asked()) {
+		timers_turn();
+		clock_step(timers_next());
+	}
+}
+
 static void house_main(void)
 {
 	bool worked;
 
 	store_relaxed(&timer_wanted, false);
 	do {
-		timers_turn();
+		keep_time();
 		worked = house_turn();
 		if (!worked && stocks_fat()) {
 			stocks_trim();

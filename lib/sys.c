@@ -12,13 +12,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "context.h"
 #include "sys.h"
 
-#define NSEC		1000000000LL
 #define THREAD_STACK	(128 << 10)
 
 bool sys_has_membarrier;
@@ -75,44 +73,6 @@ void *sys_alloc(size_t size)
 void sys_free(void *p)
 {
 	free(p);
-}
-
-static int64_t read_clock(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return ts.tv_sec * NSEC + ts.tv_nsec;
-}
-
-int64_t sys_now(void)
-{
-	return read_clock(CLOCK_MONOTONIC);
-}
-
-int64_t sys_now_coarse(void)
-{
-	return read_clock(CLOCK_MONOTONIC_COARSE);
-}
-
-bool sys_clock_held(void)
-{
-	return false;
-}
-
-int sys_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)
-{
-	struct timespec ts, *until = NULL;
-
-	if (deadline != URCTX_NEVER) {
-		if (deadline < 0)
-			deadline = 0;
-		ts.tv_sec = deadline / NSEC;
-		ts.tv_nsec = deadline % NSEC;
-		until = &ts;
-	}
-	return (int)call(SYS_futex, (long)addr, FUTEX_WAIT_BITSET_PRIVATE, val,
-			 (long)until, 0, FUTEX_BITSET_MATCH_ANY);
 }
 
 void sys_futex_wake(const uint32_t *addr)
