@@ -115,6 +115,8 @@ bool rounds_run(unsigned rounds, unsigned slices, const side_fn *side,
 double series_median(const struct series *s);
 void series_to_result(struct result *r, const struct series *ours,
 		      const struct series *base);
+/* The same with every n-th round only: for what takes long and varies little. */
+struct bench bench_fewer(const struct bench *b, unsigned n);
 void bench_ab(const struct bench *b, struct result *r, unsigned slices,
 	      side_fn ours, side_fn base, void *arg);
 

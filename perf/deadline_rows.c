@@ -333,6 +333,7 @@ static void run_crowd(const struct bench *b, struct result *r)
 					     side_crowd_clock,
 					     side_crowd_none };
 	static struct series series[SIDES];
+	struct bench fewer = bench_fewer(b, 2);
 	struct crowd c = { .r = r };
 	double none;
 
@@ -340,7 +341,7 @@ static void run_crowd(const struct bench *b, struct result *r)
 		result_fail(r, "out of memory");
 		return;
 	}
-	if (!rounds_run(b->rounds, WHOLE, side, SIDES, &c, series)) {
+	if (!rounds_run(fewer.rounds, WHOLE, side, SIDES, &c, series)) {
 		result_fail(r, "a round failed");
 		return;
 	}
@@ -354,14 +355,13 @@ static void run_crowd(const struct bench *b, struct result *r)
 static void run_crowd_bytes(const struct bench *b, struct result *r)
 {
 	struct crowd c = { .r = r, .bytes = true };
-	struct bench few = *b;
+	struct bench fewer = bench_fewer(b, 4);
 
 	if (!crowd_open(&c, b)) {
 		result_fail(r, "out of memory");
 		return;
 	}
-	few.rounds = 3;		/* it is the same each time */
-	bench_ab(&few, r, WHOLE, side_crowd_timeout,
+	bench_ab(&fewer, r, WHOLE, side_crowd_timeout,
 		 side_crowd_none, &c);
 	result_note(r, "%+.1f %%", (result_ratio(r) - 1) * 100);
 }

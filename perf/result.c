@@ -153,6 +153,14 @@ bool rounds_run(unsigned rounds, unsigned slices, const side_fn *side,
 	return true;
 }
 
+struct bench bench_fewer(const struct bench *b, unsigned n)
+{
+	struct bench fewer = *b;
+
+	fewer.rounds = (b->rounds + n - 1) / n;
+	return fewer;
+}
+
 void bench_ab(const struct bench *b, struct result *r, unsigned slices,
 	      side_fn ours, side_fn base, void *arg)
 {

@@ -136,6 +136,7 @@ static double side_cxx_deep(void *arg)
 
 static void run_deep(const struct bench *b, struct result *r)
 {
+	struct bench fewer = bench_fewer(b, 2);
 	struct deep d = { .n = b->quick ? 100000 : 1000000 };
 
 	d.level = calloc(d.n, sizeof(*d.level));
@@ -143,7 +144,7 @@ static void run_deep(const struct bench *b, struct result *r)
 		result_fail(r, "out of memory");
 		return;
 	}
-	bench_ab(b, r, WHOLE, side_deep, side_cxx_deep, &d);
+	bench_ab(&fewer, r, WHOLE, side_deep, side_cxx_deep, &d);
 	free(d.level);
 	result_note(r, "%sours on a stack of 64 KiB, the baseline on 1 GiB",
 		    b->quick ? "--quick: 100,000 levels; " : "");
