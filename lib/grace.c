@@ -27,8 +27,13 @@ static int publish(struct thread *t, struct urctx *parent, struct urctx *n,
 {
 	struct extra *e;
 	uintptr_t w;
+	int ret;
 
 	store_relaxed(&n->state, (uintptr_t)&no_slot);
+	/* who notices its deadline does not come by here */
+	ret = timer_watch(parent);
+	if (ret)
+		return ret;
 	e = extra_get(t, n);
 	if (!e)
 		return -ENOMEM;

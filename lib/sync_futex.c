@@ -29,7 +29,7 @@
 
 #define WOKEN		1			/* as sys_futex_wait2() has it */
 #define SLICE_FIRST	(100 * 1000LL)		/* ns */
-#define SLICE_LAST	(16 * 1000 * 1000LL)
+#define SLICE_LAST	(12800 * 1000LL)
 
 static bool no_waitv;
 
@@ -42,17 +42,22 @@ static int64_t sleeps_until(const struct urctx *ctx)
 static int sleep_slice(const uint32_t *addr, uint32_t val, int64_t *slice,
 		       int64_t deadline)
 {
-	int64_t until = sys_now() + *slice;
-	int ret = sys_futex_wait(addr, val, until < deadline ? until : deadline);
+	int64_t ns = *slice, left;
+	int ret;
 
+	if (deadline != URCTX_NEVER && !sys_clock_held()) {
+		left = deadline - sys_now();
+		ns = left > ns ? ns : left > 0 ? left : 0;
+	}
+	ret = sys_futex_slice(addr, val, ns);
 	if (*slice < SLICE_LAST)
 		*slice *= 2;
 	return ret ? ret : WOKEN;
 }
 
 /*
- * Every sleep of urctx/sync.h that a context ends is this one.  @word is the
- * context's as it was seen, live.
+ * Every sleep of urctx/sync.h that a context ends is this one, but for what can
+ * only end with the context.  @word is the context's as it was seen, live.
  */
 static int sleep_on_both(const struct urctx *ctx, uintptr_t word,
 			 const uint32_t *addr, uint32_t val, int64_t *slice)

@@ -27,6 +27,19 @@ struct waitv {
 
 #define WAITV_FLAGS (2 /* FUTEX_32 */ | FUTEX_PRIVATE_FLAG)
 
+/* The result, or -errno. */
+static int call(long nr, long a, long b, long c, long d, long e)
+{
+	int saved = errno;
+	long ret = syscall(nr, a, b, c, d, e);
+
+	if (ret < 0) {
+		ret = -errno;
+		errno = saved;
+	}
+	return (int)ret;
+}
+
 int sys_futex_wait2(const uint32_t *a, uint32_t val_a, const uint32_t *b,
 		    uint32_t val_b, int64_t deadline)
 {
@@ -39,7 +52,6 @@ int sys_futex_wait2(const uint32_t *a, uint32_t val_a, const uint32_t *b,
 		{ .val = val_b, .addr = (uintptr_t)b, .flags = WAITV_FLAGS },
 	};
 	struct __kernel_timespec ts = { 0 }, *until = NULL;
-	int saved = errno, ret;
 
 	if (deadline != URCTX_NEVER) {
 		if (deadline > 0) {
@@ -48,10 +60,15 @@ int sys_futex_wait2(const uint32_t *a, uint32_t val_a, const uint32_t *b,
 		}
 		until = &ts;
 	}
-	ret = (int)syscall(SYS_futex_waitv, v, 2, 0, until, CLOCK_MONOTONIC);
-	if (ret < 0) {
-		ret = -errno;
-		errno = saved;
-	}
-	return ret;
+	return call(SYS_futex_waitv, (long)v, 2, 0, (long)until, CLOCK_MONOTONIC);
+}
+
+int sys_futex_slice(const uint32_t *addr, uint32_t val, int64_t ns)
+{
+	struct timespec ts = {
+		.tv_sec = (time_t)(ns / NSEC),
+		.tv_nsec = (long)(ns % NSEC),
+	};
+
+	return call(SYS_futex, (long)addr, FUTEX_WAIT_PRIVATE, val, (long)&ts, 0);
 }

@@ -10,6 +10,7 @@
 #ifdef URCTX_MC
 
 #define sys_futex_wait2(a, v, b, w, d) mc_futex_wait2(a, v, b, w, d)
+#define sys_futex_slice(a, v, ns)      mc_futex_wait(a, v, mc_now() + (ns))
 #define sys_relax()		       ((void)0)
 
 #else
@@ -21,6 +22,9 @@
  */
 int sys_futex_wait2(const uint32_t *a, uint32_t val_a, const uint32_t *b,
 		    uint32_t val_b, int64_t deadline);
+
+/* As sys_futex_wait(), for so long by the machine's clock, not by a test's. */
+int sys_futex_slice(const uint32_t *addr, uint32_t val, int64_t ns);
 
 /* In a loop that waits for another thread. */
 static inline void sys_relax(void)
