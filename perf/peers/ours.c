@@ -46,13 +46,17 @@ static void open_ours(void)
 		must(urctx_with_value(leaf, &keys[i], &keys[i], &leaf), leaf);
 }
 
-static void poll(unsigned long n)
+PEER_LOOP static void poll(unsigned long n)
 {
+	struct urctx *ctx = parent;
+	unsigned long found = 0;
+
 	while (n--) {
-		if (urctx_done(parent))
-			exit(1);
-		PEER_KEEP(parent);
+		if (urctx_done(ctx))
+			found++;
+		PEER_KEEP(ctx);
 	}
+	must(found, ctx);
 }
 
 static void derive_put(unsigned long n)

@@ -46,15 +46,18 @@ void open_nothing()
 {
 }
 
-void poll(unsigned long n)
+PEER_LOOP void poll(unsigned long n)
 {
 	std::stop_token token = parent.get_token();
+	unsigned long found = 0;
 
 	while (n--) {
 		if (token.stop_requested())
-			std::exit(1);
-		PEER_KEEP(&token);
+			found++;
+		PEER_KEEP(0);
 	}
+	if (found)
+		std::exit(1);
 }
 
 void derive_put(unsigned long n)
