@@ -43,8 +43,8 @@
  *   derive: urctx_with_*() and get; observe: done, err, cause; cancel and put
  *   have end in them.  stop needs no reference: an armed callback is one.
  *
- * Guarantees.  The numbers are the project's, tests cite them.  G5 (deadlines
- * of contexts) comes with the calls it speaks of; G10 and G11 are ring.h's.
+ * Guarantees.  The numbers are the project's, tests cite them.  G10 and G11 are
+ * ring.h's.
  *
  * G1  one word.  A context goes from live to done once.  Done, err and cause
  *     are one atomic word: nobody ever sees one without the others.
@@ -56,8 +56,12 @@
  * G3  no child is lost.  A derivation that races with its parent's cancel
  *     yields a child that is done when both calls have returned; one that
  *     starts later yields a child already done, with the parent's err, cause.
- * G4  first wins.  The first cancel to reach a context, its own or an
- *     ancestor's, fixes its cause for good.
+ * G4  first wins.  The first cancel, expiry or ancestor's end to reach a context
+ *     fixes its cause for good.  An expiry reaches it when somebody looks, or
+ *     the timekeeper does.
+ * G5  deadlines.  Never early.  The effective deadline is the earliest of the
+ *     path, fixed at derivation (but for urctx_with_grace), with the cause of
+ *     whoever set it.  From the deadline on, urctx_err() is never 0.
  * G6  callbacks.  Exactly once if the context ends and nobody stopped it, else
  *     never.  urctx_stop() returned: it is not running and will not run.  Any
  *     call of the library is allowed inside a callback, its own stop included;
@@ -72,9 +76,9 @@
  *     ancestor's end sees that ancestor done from then on.  Siblings, and
  *     callbacks, are in no order.
  *
- * Progress.  done: wait-free.  err, cause, get, put, derive, cancel, after,
- *     try_stop: lock-free; where derive and after need memory, as good as
- *     mmap().  stop: waits for its own callback alone.  wait: waits.
+ * Progress.  done, value: wait-free.  err, cause, get, put, derive, cancel,
+ *     after, try_stop: lock-free; where derive and after need memory, as good
+ *     as mmap() or malloc().  stop: waits for its own callback alone.
  * NULL is the background everywhere: never done, never freed, parent of all
  *     roots.  A function that takes a context takes NULL, and is then never
  *     cancelled.  That is how existing code adopts contexts (GLib's lesson).
@@ -86,7 +90,8 @@
  *  - A deadline is absolute: CLOCK_MONOTONIC in nanoseconds (urctx_now), or
  *    URCTX_NEVER; one that is not after now has passed.
  *  - What ends things (cancel, put, end, stop) cannot fail and does not
- *    allocate.  Derivation fails for want of memory only.
+ *    allocate.  Derivation fails for want of memory only, and where it needs
+ *    the timekeeper (grace, signals) if his thread is refused.
  *  - A context passed to you is borrowed for the call.  Keep it longer, or hand
  *    it to another thread: urctx_get() first.  Only who has a reference, or
  *    borrows one, may make another, derive, wait or arm a callback.
@@ -107,8 +112,10 @@
  *    later contexts, on any thread; the system does not get it back.
  *  - One thread is ours, the housekeeper.  What had slots is reused after a
  *    grace period; puts see to that in batches, and the housekeeper waits where
- *    they cannot.  Started when first needed, all signals blocked, named, gone
- *    after a second with nothing to do; refused, memory waits, nothing fails.
+ *    they cannot.  He is the timekeeper, too: of deadlines that have a callback
+ *    or are polled, of grace and of signals.  Started when first needed, all
+ *    signals blocked, named, gone after a second with nothing to do; refused,
+ *    memory waits, and what needs the timekeeper says -EAGAIN.
  *  - Misuse (a put too many, a callback armed twice): builds configured with
  *    --enable-debug say a sentence on stderr and abort; others may not notice.
  *    ASan, and valgrind with such a build, report uses after the last put.
@@ -273,7 +280,7 @@ bool urctx_cancel(struct urctx *ctx);
  *
  * Context: any thread, inside callbacks too; lock-free apart from the callbacks
  * it runs; async-signal-safe if they are, on a thread that has derived before.
- * Return: true iff this call ended @ctx.
+ * Return: true iff this call ended @ctx; a deadline that has passed ended it before.
  */
 bool urctx_cancel_cause(struct urctx *ctx, const struct urctx_cause *cause);
 
@@ -321,8 +328,12 @@ extern const struct urctx_cause urctx_canceled, urctx_deadline_exceeded;
  * the canceller wrote before it cancelled.  The library exports a function of
  * this name and meaning, for bindings.
  *
- * Beware: false is old by the time you read it; never a reason to skip a later
- * check.  true does not say that callbacks have run.
+ * A context with a deadline that nobody watches reads the clock instead, and after
+ * a few polls has it watched (<urctx/deadline.h>).
+ *
+ * Beware: false is old by the time you read it, and may lag a deadline by as much
+ * as the timekeeper is late: urctx_err() does not.  true does not say that
+ * callbacks have run.
  *
  * Context: any, wait-free, async-signal-safe.
  * Return: true once @ctx is done, from then on always.
@@ -335,6 +346,8 @@ static inline bool urctx_done(const struct urctx *ctx);
  *
  * Beware: it is the kind of end, not the cause: -ECANCELED with whatever cause
  * it was cancelled.  The code of the cause is in urctx_cause().
+ *
+ * Looks at the clock where there is a deadline: never late, never early (G5).
  *
  * Context: any thread; lock-free, runs no callbacks; not async-signal-safe.
  * Return: 0 while live; -ECANCELED; -ETIME once a deadline has passed (never
@@ -357,7 +370,7 @@ const struct urctx_cause *urctx_cause(const struct urctx *ctx);
  *
  * ``urctx_wait(ctx, urctx_now() + 5000000)`` waits for 5 ms at most.
  * Context: any thread; wait-free.
- * Return: CLOCK_MONOTONIC in nanoseconds.
+ * Return: CLOCK_MONOTONIC in nanoseconds, or the test clock's (urctx/clock.h).
  */
 int64_t urctx_now(void);
 
@@ -383,9 +396,9 @@ URCTX_MUST_CHECK_ int urctx_wait(struct urctx *ctx, int64_t deadline);
  * @cb: zeroed or idle, usually embedded: fn finds its own data around it
  * @fn: gets @cb, and owns it from entry: it may free it or arm it again
  *
- * @fn runs once, on a thread that cancels; Go starts a goroutine here, we start
- * nothing.  It may call anything of this file, drop the last reference of its
- * own context, and sleep, which delays that canceller (G8).
+ * @fn runs once, on a thread that cancels or, at a deadline, the timekeeper's; Go
+ * starts a goroutine here, we start nothing.  It may call anything of this file,
+ * drop the last reference of its own context, and sleep, which delays that thread.
  *
  * Beware: on a context that is done @fn runs before this returns, under
  * whatever locks you hold, and @cb may be gone; arming it again there on the
@@ -396,8 +409,9 @@ URCTX_MUST_CHECK_ int urctx_wait(struct urctx *ctx, int64_t deadline);
  *
  * Context: any thread, inside callbacks too; lock-free but for mmap() and @fn
  * itself; not async-signal-safe.
- * Return: 0: armed, or has been called; -ENOMEM: neither; -EINVAL if @cb or @fn
- * is NULL.
+ * Return: 0: armed, or has been called; neither: -ENOMEM; -EAGAIN: @ctx has a
+ * deadline, and the timekeeper's thread cannot be started; -EINVAL if @cb or @fn is
+ * NULL.
  */
 URCTX_MUST_CHECK_ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 				  void (*fn)(struct urctx_callback *cb));
