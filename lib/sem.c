@@ -81,7 +81,8 @@ static uint64_t await_unlock(struct sem *s, uint64_t w)
 	}
 	/* while it is locked nothing but this flag changes */
 	if ((w & CONTENDED) || cas_relaxed(&s->word, &w, w | CONTENDED))
-		sys_futex_wait(word_futex(s), (uint32_t)(w | CONTENDED), URCTX_NEVER);
+		sys_futex_wait_real(word_futex(s), (uint32_t)(w | CONTENDED),
+				    URCTX_NEVER);
 	return load_relaxed(&s->word);
 }
 
@@ -211,6 +212,16 @@ static int await_end(struct urctx *ctx)
 	return ret;
 }
 
+/* The tokens are there, and the context may be done: then they are for the next. */
+static int unless_done(struct sem *s, struct urctx *ctx, int64_t nr)
+{
+	int ret = urctx_err(ctx);
+
+	if (ret)
+		urctx_sem_release((struct urctx_sem *)s, nr);
+	return ret;
+}
+
 static int acquire_slow(struct sem *s, struct urctx *ctx, int64_t nr)
 {
 	struct waiter me = { .nr = nr };
@@ -219,7 +230,7 @@ static int acquire_slow(struct sem *s, struct urctx *ctx, int64_t nr)
 	if (nr > s->size)
 		return await_end(ctx);
 	if (!enqueue(s, &me))
-		return 0;
+		return unless_done(s, ctx, nr);
 	do
 		ret = urctx_futex_wait(ctx, &me.served, 0);
 	while ((!ret || ret == -EAGAIN) && !load(&me.served, SEM_SERVED));
@@ -227,11 +238,8 @@ static int acquire_slow(struct sem *s, struct urctx *ctx, int64_t nr)
 		return ret;
 	/* out of the queue, but still on the list of who is about to tell us */
 	while (!load(&me.served, SEM_SERVED))
-		sys_futex_wait(&me.served, 0, URCTX_NEVER);
-	ret = urctx_err(ctx);
-	if (ret)
-		urctx_sem_release((struct urctx_sem *)s, nr);
-	return ret;
+		sys_futex_wait_real(&me.served, 0, URCTX_NEVER);
+	return unless_done(s, ctx, nr);
 }
 
 void urctx_sem_init(struct urctx_sem *sem, int64_t size)
@@ -252,11 +260,16 @@ int urctx_sem_acquire(struct urctx_sem *sem, struct urctx *ctx, int64_t nr)
 
 	if (nr < 0)
 		return -EINVAL;
-	ret = urctx_err(ctx);
-	if (ret || !nr)
-		return ret;
-	w = load_relaxed(&s->word);
-	return take(s, nr, &w) ? 0 : acquire_slow(s, ctx, nr);
+	do {
+		/* tokens that somebody gave back behind the end of @ctx are not taken */
+		w = load(&s->word, SEM_TAKE);
+		ret = urctx_err(ctx);
+		if (ret || !nr)
+			return ret;
+		if (!takes(w, nr))
+			return acquire_slow(s, ctx, nr);
+	} while (!cas(&s->word, &w, w - tokens(nr), SEM_TAKE));
+	return 0;
 }
 
 bool urctx_sem_try_acquire(struct urctx_sem *sem, int64_t nr)

@@ -65,7 +65,7 @@ static int sleep_on_both(const struct urctx *ctx, uintptr_t word,
 	int64_t deadline = sleeps_until(ctx);
 	int ret;
 
-	if (!load_relaxed(&no_waitv)) {
+	if (!load_relaxed(&no_waitv) || sys_clock_held()) {
 		ret = sys_futex_wait2(state_futex(ctx), (uint32_t)word, addr, val,
 				      deadline);
 		if (ret != -ENOSYS && ret != -EPERM)
