@@ -150,7 +150,7 @@ X(LOCK_TAKE,	acquire, "LOCK_DROP",		"lock_take",			\
 	"what was done under a lock is seen by who has it next")		\
 X(LOCK_DROP,	release, "LOCK_TAKE",		"lock_drop",			\
 	"what was done under a lock is seen by who has it next")		\
-X(SEM_TAKE,	acquire, "SEM_GIVE",		"lock_seen take",		\
+X(SEM_TAKE,	acquire, "SEM_GIVE",		"lock_seen take urctx_sem_acquire",	\
 	"who has tokens, or the queue, sees what their last holders did")	\
 X(SEM_GIVE,	release, "SEM_TAKE",		"unlock urctx_sem_release",	\
 	"who has tokens, or the queue, sees what their last holders did")	\
