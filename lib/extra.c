@@ -28,6 +28,7 @@ static void extra_init(struct extra *e, struct urctx *n)
 	e->word = 0;
 	store_relaxed(&e->timer, TIMER_NONE);
 	e->place = 0;
+	e->turn = 0;
 	store_relaxed(&e->fd, 0);
 	store_relaxed(&e->fd_uses, 0);
 	store_relaxed(&e->fd_process, 0);

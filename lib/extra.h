@@ -34,6 +34,7 @@ struct extra {
 	uintptr_t word;			/* what the context becomes then */
 	uint32_t timer;			/* enum timer_state */
 	uint32_t place;			/* in the timekeeper's heap */
+	uint64_t turn;			/* among equal times; where a test holds the clock */
 
 	uint32_t fd;			/* + 1; 0: none */
 	uint32_t fd_uses;		/* FD_* of fd.c */

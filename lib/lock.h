@@ -17,7 +17,7 @@ static inline void lock_take(uint32_t *l)
 		return;
 	/* who has slept cannot know whether others do */
 	while (xchg(l, 2U, LOCK_TAKE))
-		sys_futex_wait(l, 2U, URCTX_NEVER);
+		sys_futex_wait_real(l, 2U, URCTX_NEVER);
 }
 
 static inline void lock_drop(uint32_t *l)

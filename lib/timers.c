@@ -13,6 +13,7 @@
 static struct heap heap;
 static uint32_t room;		/* entries that heap.v holds */
 static struct extra *homeless;	/* no memory for a larger heap */
+static struct extra *equals;	/* due at one time of a test's clock, in turn */
 static uint32_t live;		/* armed or expected, and not out */
 static uint32_t dropped;	/* in the heap, of contexts that are DEAD */
 
@@ -120,12 +121,78 @@ static void sweep(void)
 	}
 }
 
+/* As they were armed: the inbox has the last one first. */
+static struct extra *in_turn(struct extra *e)
+{
+	static uint64_t turns;
+	struct extra *list = NULL, *next;
+
+	for (; e; e = next) {
+		next = e->next;
+		e->next = list;
+		list = e;
+	}
+	for (e = list; e; e = e->next)
+		e->turn = ++turns;
+	return list;
+}
+
+static struct extra *merge(struct extra *a, struct extra *b)
+{
+	struct extra *list = NULL, **at = &list;
+
+	while (a && b) {
+		struct extra **least = a->turn < b->turn ? &a : &b;
+
+		*at = *least;
+		at = &(*at)->next;
+		*least = *at;
+	}
+	*at = a ? a : b;
+	return list;
+}
+
+/* By turn.  It goes as deep as the length has bits. */
+static struct extra *sorted(struct extra *list)
+{
+	struct extra *half[2] = { NULL, NULL }, *next;
+	unsigned i;
+
+	if (!list || !list->next)
+		return list;
+	for (i = 0; list; list = next, i ^= 1) {
+		next = list->next;
+		list->next = half[i];
+		half[i] = list;
+	}
+	return merge(sorted(half[0]), sorted(half[1]));
+}
+
+/* Out of the heap with all that are due next, if they are by @now. */
+static struct extra *take_equals(int64_t now)
+{
+	struct extra *list = NULL;
+	int64_t key = heap.nr ? heap.v[0].key : URCTX_NEVER;
+
+	while (key <= now && heap.nr && heap.v[0].key == key) {
+		struct extra *e = extra_at(heap.v[0].place);
+
+		heap_del(&heap, heap.v[0].place);
+		e->next = list;
+		list = e;
+	}
+	return sorted(list);
+}
+
 static void take_new(void)
 {
 	struct extra *e, *next, *again = homeless;
 
 	homeless = NULL;
-	for (e = inbox_take(); e; e = next) {
+	e = inbox_take();
+	if (sys_clock_held())
+		e = in_turn(e);
+	for (; e; e = next) {
 		next = load_relaxed(&e->next);
 		add(e);
 	}
@@ -145,8 +212,12 @@ static struct extra *due(int64_t now)
 
 	fork_hold();
 	take_new();
-	e = NULL;
-	if (heap.nr && heap.v[0].key <= now) {
+	if (sys_clock_held() && !equals)
+		equals = take_equals(now);
+	e = equals;
+	if (e) {
+		equals = e->next;
+	} else if (heap.nr && heap.v[0].key <= now) {
 		e = extra_at(heap.v[0].place);
 		heap_del(&heap, heap.v[0].place);
 	}
@@ -187,6 +258,6 @@ void timers_forked(bool torn)
 		return;
 	/* in the middle of a change: what it held is never told */
 	heap.nr = 0;
-	homeless = NULL;
+	homeless = equals = NULL;
 	store_relaxed(&live, 0);
 }
