@@ -60,26 +60,21 @@ void leftovers_run(struct leftover *first, struct leftover *last)
 	t->leaving = false;
 }
 
-static struct leftover *later;
+struct leftover *leftovers;
 
 void leftovers_later(struct leftover *first, struct leftover *last)
 {
-	struct leftover *head = load_relaxed(&later);
+	struct leftover *head = load_relaxed(&leftovers);
 
 	do
 		last->next = head;
-	while (!cas(&later, &head, first, LEFT_PUSH));
+	while (!cas(&leftovers, &head, first, LEFT_PUSH));
 	house_pushed();
-}
-
-bool leftovers_any(void)
-{
-	return load_relaxed(&later);
 }
 
 void leftovers_take(void)
 {
-	struct leftover *first = xchg(&later, NULL, LEFT_TAKE), *last = first;
+	struct leftover *first = xchg(&leftovers, NULL, LEFT_TAKE), *last = first;
 
 	if (!first)
 		return;

@@ -44,8 +44,13 @@ void leftovers_run(struct leftover *first, struct leftover *last);
 
 /* The same, by the housekeeper or the next put that may: anywhere. */
 void leftovers_later(struct leftover *first, struct leftover *last);
-bool leftovers_any(void);
 void leftovers_take(void);
+
+extern struct leftover *leftovers __attribute__((visibility("hidden")));
+static inline bool leftovers_any(void)
+{
+	return load_relaxed(&leftovers);
+}
 
 static inline void leaving_run(struct leaving *l)
 {

@@ -251,6 +251,8 @@ void urctx_put(struct urctx *n)
 		left->next = NULL;
 		leftovers_run(left, left);
 	}
+	if (__builtin_expect(leftovers_any(), 0))
+		leftovers_take();
 }
 
 void urctx_end(struct urctx *ctx)
