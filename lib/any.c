@@ -67,7 +67,8 @@ static int link_all(struct thread *t, struct urctx *n, struct extra *e,
 		s = slot_take(t, p, n, TAG_ANY, 0);
 		if (!s)
 			return -ENOMEM;
-		e->links[e->nr_links++] = (struct link){ p, s };
+		e->links[e->nr_links] = (struct link){ p, s };
+		store_relaxed(&e->nr_links, e->nr_links + 1);
 		w = slot_published(p);
 		if (w & DONE)
 			word_end(n, inherit(w));
@@ -89,11 +90,12 @@ static int join(struct thread *t, struct urctx *n, struct join *j,
 	if (!e)
 		return -ENOMEM;
 	e->links = j->links;
+	n->parent = first;	/* a walker that finds it climbs by that (I10) */
 	if (!slot_take(t, first, n, TAG_CHILD, HASCH | lazy)) {
+		n->parent = NULL;
 		slot_untell(n);
 		return -ENOMEM;
 	}
-	n->parent = first;
 	e->left = &j->left;
 	if (slot_published(first) & DONE)
 		word_end(n, inherit(load(&first->state, STATE_READ)));
@@ -155,6 +157,6 @@ int urctx_with_any(struct urctx *const *parents, size_t nr, struct urctx **child
 		}
 	}
 	if (distinct < 2 && (!first || first == parents[0]))
-		return urctx_with_cancel(first, child);
-	return any_derive(parents, nr, NULL, NULL, child);
+		return derived(urctx_with_cancel(first, child), child);
+	return derived(any_derive(parents, nr, NULL, NULL, child), child);
 }
