@@ -28,6 +28,7 @@
 #define TIMERS_SWEEP	64	/* dropped ones that may lie about, at least */
 #define VIA		8	/* links under each other that a walk goes down */
 #define READERS		509	/* threads in a block of the readers' table */
+#define DUMP_ROWS	16	/* slots that a dump copies in one section */
 
 #else
 
@@ -53,6 +54,7 @@
 #define HEAP_FIRST	1
 #define TIMERS_SWEEP	1
 #define VIA		1
+#define DUMP_ROWS	2
 #ifndef READERS
 #define READERS		3
 #endif

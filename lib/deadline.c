@@ -50,16 +50,17 @@ int urctx_with_deadline_cause(struct urctx *parent, int64_t deadline,
 			      struct urctx **child)
 {
 	derive_check(parent, child);
-	return derive_until(parent, deadline, passed(deadline),
-			    cause ? cause : &urctx_deadline_exceeded, child);
+	return derived(derive_until(parent, deadline, passed(deadline),
+				    cause ? cause : &urctx_deadline_exceeded,
+				    child), child);
 }
 
 int urctx_with_deadline(struct urctx *parent, int64_t deadline,
 			struct urctx **child)
 {
 	derive_check(parent, child);
-	return derive_until(parent, deadline, passed(deadline),
-			    &urctx_deadline_exceeded, child);
+	return derived(derive_until(parent, deadline, passed(deadline),
+				    &urctx_deadline_exceeded, child), child);
 }
 
 int urctx_with_timeout_cause(struct urctx *parent, int64_t timeout,
@@ -76,14 +77,16 @@ int urctx_with_timeout_cause(struct urctx *parent, int64_t timeout,
 		if (timeout < URCTX_NEVER - now)
 			deadline = now + timeout;
 	}
-	return derive_until(parent, deadline, timeout <= 0,
-			    cause ? cause : &urctx_deadline_exceeded, child);
+	return derived(derive_until(parent, deadline, timeout <= 0,
+				    cause ? cause : &urctx_deadline_exceeded,
+				    child), child);
 }
 
 int urctx_with_timeout(struct urctx *parent, int64_t timeout,
 		       struct urctx **child)
 {
-	return urctx_with_timeout_cause(parent, timeout, NULL, child);
+	return derived(urctx_with_timeout_cause(parent, timeout, NULL, child),
+		       child);
 }
 
 bool urctx_deadline(const struct urctx *ctx, int64_t *deadline)

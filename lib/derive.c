@@ -50,7 +50,7 @@ int urctx_with_cancel(struct urctx *parent, struct urctx **child)
 	ret = child_publish(t, parent, n, child_lazy(parent));
 	if (!ret)
 		*child = n;
-	return ret;
+	return derived(ret, child);
 }
 
 /*
@@ -73,5 +73,5 @@ int urctx_without_cancel(struct urctx *parent, struct urctx **child)
 		return child_refused(t, n);
 	}
 	*child = n;
-	return 0;
+	return derived(0, child);
 }

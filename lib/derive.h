@@ -7,6 +7,7 @@
 
 #include "slab.h"
 #include "slot.h"
+#include "trace.h"
 #include "word.h"
 
 /* Fields as of a child that differs in nothing; NULL: no memory. */
@@ -16,6 +17,7 @@ static inline struct urctx *child_make(struct thread *t, struct urctx *parent)
 
 	if (!n)
 		return NULL;
+	trace_born(n);
 	store_relaxed(&n->ref, 1);
 	store_relaxed(&n->watch, 0);
 	store_relaxed(&n->chunks, (struct chunk *)NULL);
@@ -38,7 +40,8 @@ static inline uintptr_t child_lazy(struct urctx *parent)
  * A parent that is over ends it.  -ENOMEM: @n is freed.
  */
 int child_publish_root(struct urctx *n, uintptr_t live);
-int child_refused(struct thread *t, struct urctx *n);
+int child_refused(struct thread *t, struct urctx *n)
+	__attribute__((cold, noinline));
 
 static inline int child_publish(struct thread *t, struct urctx *parent,
 				struct urctx *n, uintptr_t live)

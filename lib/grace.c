@@ -58,7 +58,7 @@ int urctx_with_grace(struct urctx *parent, int64_t grace, struct urctx **child)
 
 	derive_check(parent, child);
 	if (!parent || grace == URCTX_NEVER)
-		return urctx_without_cancel(parent, child);
+		return derived(urctx_without_cancel(parent, child), child);
 	n = child_make(t, parent);
 	if (!n)
 		return -ENOMEM;
@@ -66,7 +66,7 @@ int urctx_with_grace(struct urctx *parent, int64_t grace, struct urctx **child)
 	ret = publish(t, parent, n, grace);
 	if (!ret) {
 		*child = n;
-		return 0;
+		return derived(0, child);
 	}
 	store_relaxed(&n->parent, (struct urctx *)NULL);	/* in no slot of it */
 	urctx_put(n);

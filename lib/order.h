@@ -48,7 +48,7 @@ X(STATE_READ,	acquire, "STATE_DONE",		"done_word exported_done slot_published wa
 	"who sees a context done sees its ancestor done, and the cause")	\
 X(HASCH_SET,	release, "MARK_READ",		"chunk_announce",		\
 	"who sees that there are children finds the chunk that holds them")	\
-X(MARK_READ,	acquire, "HASCH_SET STATE_DONE", "mark has_calls word_end",		\
+X(MARK_READ,	acquire, "HASCH_SET STATE_DONE", "mark has_calls word_end row_child row_root",		\
 	"who sees that there are children finds the chunk that holds them")	\
 X(CHUNK_LINK,	release, "CHUNK_READ",		"chunk_link interior_make",			\
 	"a chunk is reset before it is found")					\

@@ -32,7 +32,7 @@ void retire(struct urctx *n)
 	struct urctx **list = shard_of(t), *head = load_relaxed(list);
 
 	do
-		n->link = head;
+		store_relaxed(&n->link, head);
 	while (!cas(list, &head, n, RETIRE_PUSH));
 	t->retired++;
 	house_pushed();
@@ -58,7 +58,7 @@ static struct urctx *take(struct urctx **list, struct urctx *all)
 	for (; n; n = next) {
 		next = n->link;
 		__builtin_prefetch(chunk_first(n), 1);
-		n->link = all;
+		store_relaxed(&n->link, all);
 		all = n;
 	}
 	return all;
@@ -103,7 +103,7 @@ struct urctx *retired_sort(struct urctx *list)
 		next = list->link;
 		if (!retired_dead(list, &l))
 			continue;
-		list->link = dead;
+		store_relaxed(&list->link, dead);
 		dead = list;
 		if (++nr % WALK_BREATH == 0) {
 			section_exit();

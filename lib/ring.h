@@ -41,6 +41,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "call.h"
 #include "heap.h"
 #include "ring_list.h"
 #include "ring_rules.h"
@@ -87,12 +88,14 @@ _Static_assert(sizeof(struct urctx_op) == 96, "");
 
 struct ring_link {
 	struct wake_node wake;
-	struct urctx_callback cb;
+	union {
+		struct urctx_callback cb;
+		struct call call;	/* .ops: those that have not left */
+	};
 	struct urctx_ring *ring;
 	struct urctx *ctx;
 	const struct urctx_cause *cause;	/* set when it is told */
 	struct ring_node ops;
-	uint32_t nr;			/* ops that have not left */
 	bool told;			/* taken from the wake list, out of the table */
 	struct ring_link *free;
 };
@@ -230,6 +233,12 @@ int ring_not_mine(const char *func) __attribute__((cold));
 		if ((uint64_t)(v) > load_relaxed(&(r)->stats.name))            \
 			store_relaxed(&(r)->stats.name, (uint64_t)(v));        \
 	} while (0)
+
+/* urctx_dump() reads it, on any thread. */
+static inline void link_ops_add(struct ring_link *link, unsigned long more)
+{
+	store_relaxed(&link->call.ops, link->call.ops + more);
+}
 
 /* ring_room.c */
 int ring_grow(struct urctx_ring *r, uint32_t slots);

@@ -97,7 +97,7 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 	op_begin(r, op, flags);
 	op->link = link;
 	if (link) {
-		link->nr++;
+		link_ops_add(link, 1);
 		list_add(&link->ops, &op->node);
 	} else {
 		list_init(&op->node);

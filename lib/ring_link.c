@@ -96,10 +96,10 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 	}
 	r->link_free = link->free;
 	link->cb = (struct urctx_callback){ 0 };
+	link->call.kind = CALL_RING;
 	link->ring = r;
 	link->ctx = urctx_get(ctx);
 	link->cause = NULL;
-	link->nr = 0;
 	link->told = false;
 	list_init(&link->ops);
 	/* If it has ended by now fn runs in here: the next turn tells the op. */
@@ -127,7 +127,8 @@ void link_free(struct urctx_ring *r, struct ring_link *link)
 /* An op of @link has left. */
 void link_drop(struct urctx_ring *r, struct ring_link *link)
 {
-	if (--link->nr)
+	link_ops_add(link, -1UL);
+	if (link->call.ops)
 		return;
 	if (link->told) {
 		link_free(r, link);

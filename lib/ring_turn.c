@@ -14,7 +14,7 @@
 static void hear_link(struct urctx_ring *r, struct ring_link *link,
 		      struct runs *runs)
 {
-	if (!link->nr) {
+	if (!link->call.ops) {
 		r->leaving--;
 		link_free(r, link);
 		return;

@@ -34,7 +34,7 @@ static inline void context_free(struct thread *t, struct urctx *n)
 	if (__builtin_expect(!t->contexts.room, 0))
 		cache_spill(t, &t->contexts);
 	sys_poison((char *)n + POISON_FROM, POISON_BYTES);
-	n->value = t->contexts.head;
+	store_relaxed(&n->value, t->contexts.head);
 	t->contexts.head = n;
 	t->contexts.room--;
 }

@@ -5,16 +5,8 @@
 #ifndef URCTX_SLOT_H
 #define URCTX_SLOT_H
 
+#include "call.h"
 #include "thread.h"
-
-/* What a user's struct urctx_callback holds. */
-struct call {
-	void (*fn)(struct urctx_callback *cb);
-	struct slot *slot;
-	struct urctx *ctx;
-};
-
-_Static_assert(sizeof(struct call) <= sizeof(struct urctx_callback), "");
 
 struct slot *slot_take_slow(struct thread *t, struct urctx *p, void *what,
 			    uintptr_t tag, uintptr_t live);

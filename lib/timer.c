@@ -47,7 +47,7 @@ void timer_start(struct extra *e, uint32_t from, int64_t when, uintptr_t word)
 {
 	if (!cas_relaxed(&e->timer, &from, TIMER_ARMED))
 		return;
-	e->when = when;
+	store_relaxed(&e->when, when);
 	e->word = word;
 	push(e);
 	house_until(when);

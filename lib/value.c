@@ -135,6 +135,11 @@ struct leftover *value_leave(struct urctx *n)
 	return &((struct value *)load_relaxed(&n->value))->left;
 }
 
+const struct urctx_key *const *value_key_place(const void *value)
+{
+	return &((const struct value *)value)->key;
+}
+
 static struct value *value_make(const struct value *above,
 				const struct urctx_key *key, void *value)
 {
@@ -178,5 +183,5 @@ int urctx_with_value(struct urctx *parent, const struct urctx_key *key,
 		sys_free(val);
 	else
 		*child = n;
-	return ret;
+	return derived(ret, child);
 }
