@@ -95,6 +95,7 @@ static int try_table(struct table *t)
 {
 	urctx_scoped struct urctx *table = NULL;
 	struct failure *f = &t->failure;
+	const struct urctx_cause *why;
 	int err;
 
 	if (t->optional)
@@ -110,7 +111,8 @@ static int try_table(struct table *t)
 		return 0;
 
 	snprintf(f->text, sizeof(f->text), "table %c, record %d", t->id, t->records);
-	f->why = urctx_cause(table);
+	why = urctx_cause(table);
+	f->why = why ? why : urctx_cause_errno(err); /* no peer, no memory */
 	f->cause = (struct urctx_cause){ .reason = f->text, .file = __FILE__,
 					 .func = __func__, .line = __LINE__,
 					 .code = TABLE_FAILED };

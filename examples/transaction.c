@@ -293,10 +293,10 @@ static void finish(struct run *r)
 	int i, status;
 
 	pthread_join(r->thread, NULL);
-	for (i = 0; i < PARTICIPANTS; i++) {
+	for (i = 0; i < PARTICIPANTS; i++)
 		close(r->p[i].conn);
+	for (i = 0; i < PARTICIPANTS; i++)
 		CHECK(waitpid(r->p[i].pid, &status, 0) == r->p[i].pid && status == 0);
-	}
 }
 
 /* All have these balances; or all have the old ones, and know why. */
