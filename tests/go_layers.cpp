@@ -57,6 +57,7 @@ TEST_CASE("T-15 one layer's cancel ends the leaf at once, and no value goes", "[
 		INFO("seed " << seed);
 		CHECK(is_live(c.layers.back()));
 		CHECK(c.values_reachable());
+		CHECK(dump_of(c.layers[0]).size() == LAYERS);
 		CHECK(cancel_plain(c.layers[at]));
 		for (size_t i = 0; i < LAYERS; i++)
 			CHECK(urctx_done(c.layers[i]) == (i >= at));

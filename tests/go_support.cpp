@@ -14,7 +14,7 @@ std::vector<std::string> dump_of(struct urctx *root)
 	FILE *out = open_memstream(&text, &size);
 	int ret = out ? urctx_dump(root, out) : -ENOMEM;
 
-	if (ret || fclose(out)) {
+	if (ret < 0 || fclose(out)) {
 		fprintf(stderr, "tests: urctx_dump: %d\n", ret);
 		abort();
 	}

@@ -21,6 +21,11 @@ static std::string all_of(const struct urctx *ctx)
 	return at(ctx, &k1) + " " + at(ctx, &k2) + " " + at(ctx, &k3);
 }
 
+static bool says(struct urctx *ctx, const char *what)
+{
+	return dump_of(ctx)[0].find(what) != std::string::npos;
+}
+
 static void *text(const char *s)
 {
 	return const_cast<char *>(s);
@@ -48,6 +53,9 @@ TEST_CASE("T-11 keys do not collide, and the innermost value is found", "[go]")
 	CHECK(all_of(o2) == "c1k1 - -");
 	CHECK(all_of(o3) == "c1k1 o3k2 -");
 	CHECK(all_of(o4) == "c1k1 o3k2 o4k3");
+	/* Go prints keys by their types' names; these have names of their own */
+	CHECK(says(c1, "value=\"key\""));
+	CHECK(says(c3, "value=\"key3\""));
 	/* the others still see theirs */
 	CHECK(all_of(c3) == "c1k1 c2k2 c3k3");
 	CHECK(all_of(c1) == "c1k1 - -");
