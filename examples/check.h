@@ -197,11 +197,12 @@ static inline int64_t check_quiet(void)
 static inline int check_end(struct urctx *root)
 {
 	int64_t until = urctx_now() + PATIENCE, spent;
-	int threads, fds;
+	int threads, fds, left = 0;
 
 	if (root) {
 		CHECK(urctx_wait_idle(root, until) == 0);
-		CHECK(live(root) == 0);
+		left = live(root);
+		CHECK(left == 0);
 		urctx_end(root);
 	}
 	for (;;) {
@@ -217,8 +218,8 @@ static inline int check_end(struct urctx *root)
 	CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 	spent = check_quiet();
 	CHECK(spent >= 0);
-	printf("%s: threads %d, fds %d, contexts left 0, then %d us of CPU in %d ms\n",
-	       check_state.failed ? "failed" : "ok", threads, fds, (int)(spent / 1000),
+	printf("%s: threads %d, fds %d, contexts left %d, then %d us of CPU in %d ms\n",
+	       check_state.failed ? "failed" : "ok", threads, fds, left, (int)(spent / 1000),
 	       (int)(QUIET_WINDOW / MSEC));
 	return check_state.failed != 0;
 }

@@ -84,12 +84,9 @@ static void *run(void *arg)
 
 	n->nodes = 1;
 	n->err = urctx_with_cancel(n->parent, &ctx);
-	if (n->err)
-		;
-	else if (n->level < LEVELS)
-		n->err = run_below(ctx, n);
-	else
-		n->err = wait_for_peer(ctx, n->peer);
+	if (!n->err)
+		n->err = n->level < LEVELS ? run_below(ctx, n) :
+					     wait_for_peer(ctx, n->peer);
 
 	/* To be told one's own end is no failure; anything else ends the siblings. */
 	if (n->err && n->err != urctx_err(ctx))
