@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* clock.hpp - what the tests of the test clock share */
+#ifndef URCTX_TESTS_CLOCK_HPP
+#define URCTX_TESTS_CLOCK_HPP
+
+#include <urctx/clock.h>
+#include "support.hpp"
+
+constexpr int64_t SEC = 1000000000;
+
+/* Held for the length of a scope. */
+class held_clock
+{
+public:
+	explicit held_clock(int64_t now = 0)
+	{
+		if (urctx_clock_hold(now)) {
+			fprintf(stderr, "tests: the clock is held already\n");
+			abort();
+		}
+	}
+	held_clock(const held_clock &) = delete;
+	~held_clock()
+	{
+		urctx_clock_release();
+	}
+};
+
+/* A context with a deadline, put at the end of its scope. */
+class context
+{
+public:
+	context(struct urctx *parent, int64_t deadline,
+		const struct urctx_cause *cause = nullptr)
+	{
+		if (urctx_with_deadline_cause(parent, deadline, cause, &ctx)) {
+			fprintf(stderr, "tests: no context\n");
+			abort();
+		}
+	}
+	context(const context &) = delete;
+	~context()
+	{
+		urctx_put(ctx);
+	}
+	operator struct urctx *() const
+	{
+		return ctx;
+	}
+
+private:
+	struct urctx *ctx = nullptr;
+};
+
+#endif
