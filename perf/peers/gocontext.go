@@ -301,7 +301,7 @@ func row(name string) {
 	case "deep_10k":
 		v = cancelTree(10000, true, 5)
 	case "deep_100k":
-		v = cancelTree(100000, true, 1)
+		v = cancelTree(100000, true, 3)
 	case "bytes_per_leaf":
 		v = bytesPerLeaf(200000)
 		unit = "bytes"

@@ -242,7 +242,7 @@ static bool other_row(const char *name)
 	else if (!strcmp(name, "deep_10k"))
 		printf("%s %.3f ns\n", name, tree(peer.chain, 10000, 5));
 	else if (!strcmp(name, "deep_100k"))
-		printf("%s %.3f ns\n", name, tree(peer.chain, 100000, 1));
+		printf("%s %.3f ns\n", name, tree(peer.chain, 100000, 3));
 	else if (!strcmp(name, "bytes_per_leaf"))
 		printf("%s %.1f bytes\n", name, bytes(200000));
 	else if (!strcmp(name, "cancel_wait_wake") && peer.wait)

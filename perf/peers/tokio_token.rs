@@ -239,7 +239,7 @@ fn row(p: &Peer, rt: &Runtime, name: &str) {
         "cancel_child_10k" => cancel_tree(10_000, false, 10),
         "cancel_child_1m" => cancel_tree(1_000_000, false, 1),
         "deep_10k" => cancel_tree(10_000, true, 5),
-        "deep_100k" => cancel_tree(100_000, true, 1),
+        "deep_100k" => cancel_tree(100_000, true, 3),
         "bytes_per_leaf" => bytes_per_leaf(200_000),
         "cancel_wait_wake" => cancel_wait_wake(),
         "deadline_late_idle" => deadline_late(rt),
