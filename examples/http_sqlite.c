@@ -379,7 +379,7 @@ static void clients(struct server *s, const struct sockaddr_in *addr, const char
 
 int main(void)
 {
-	char db[SCRATCH_NAME], log[SCRATCH_NAME];
+	char db[SCRATCH_NAME], log[SCRATCH_NAME], text[2048];
 	struct server server = { .db = db };
 	struct urctx *root = NULL;
 	struct sockaddr_in addr;
@@ -401,6 +401,8 @@ int main(void)
 	clients(&server, &addr, log);
 	pthread_join(thread, NULL);
 	server_close(&server);
+	CHECK(scratch_read(log, text, sizeof(text)) > 0);
+	printf("http_sqlite: the log:\n%s", text);
 	scratch_remove(&dir);
 	return check_end(root);
 }

@@ -332,7 +332,7 @@ static void late_clients(struct sockaddr_in *addr, const char *log)
 
 int main(void)
 {
-	char log[SCRATCH_NAME], spans[SCRATCH_NAME];
+	char log[SCRATCH_NAME], spans[SCRATCH_NAME], text[1024];
 	const int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
 	pthread_t server_thread, backend_thread;
 	struct urctx *root = NULL;
@@ -368,6 +368,8 @@ int main(void)
 	close(backend.listener);
 	close(log_fd);
 	close(trace_fd);
+	CHECK(scratch_read(log, text, sizeof(text)) > 0);
+	printf("middleware: the log:\n%s", text);
 	sem_destroy(&backend.stuck);
 	scratch_remove(&dir);
 	return check_end(root);

@@ -38,10 +38,10 @@ struct message {
 struct participant {
 	int conn; /* the coordinator's end */
 	pid_t pid;
-	int amount;
-	const char *account;
+	int nr, amount;
 	struct message in;
 	struct urctx_cause cause; /* in memory that outlives the transaction */
+	char why[44];
 };
 
 /* -------------------------------------------------------------- a participant */
@@ -170,7 +170,9 @@ static void *step_thread(void *arg)
 	if (!err && p->in.verb == NO)
 		err = p->in.code;
 	if (err) {
-		p->cause = (struct urctx_cause){ .reason = p->account, .code = err };
+		snprintf(p->why, sizeof(p->why), "participant %d: %s", p->nr,
+			 urctx_cause_errno(err)->reason);
+		p->cause = (struct urctx_cause){ .reason = p->why, .code = err };
 		urctx_cancel_cause(s->ctx, &p->cause);
 	}
 	s->result = err;
@@ -264,8 +266,8 @@ static void spawn(struct run *r, int run, const struct scratch *dir, int begun, 
 				      SOCK_NONBLOCK, 0, pair) == 0))
 			exit(1);
 		o->conn = pair[1];
-		r->p[i] = (struct participant){ .conn = pair[0], .amount = amounts[i],
-						.account = o->account };
+		r->p[i] = (struct participant){ .conn = pair[0], .nr = i,
+						.amount = amounts[i] };
 		ends[nr_ends++] = pair[0];
 		r->p[i].pid = fork();
 		if (!r->p[i].pid) {
@@ -302,21 +304,24 @@ static void finish(struct run *r)
 /* All have these balances; or all have the old ones, and know why. */
 static void check_files(const struct run *r, const char *const *balances, const char *why)
 {
-	char text[64];
+	char text[64] = "";
 	int i;
 
+	printf("transaction: %d, balances", r->result);
 	for (i = 0; i < PARTICIPANTS; i++) {
 		const struct own *o = &r->own[i];
 
 		CHECK(access(o->fresh, F_OK) == -1);
 		CHECK(scratch_read(o->account, text, sizeof(text)) > 0);
 		CHECK(!strcmp(text, balances[i]));
+		printf(" %s", text);
 		if (why)
 			CHECK(scratch_read(o->why, text, sizeof(text)) > 0 &&
 			      !strncmp(text, why, strlen(why)));
 		else
 			CHECK(access(o->why, F_OK) == -1);
 	}
+	printf("%s%s\n", why ? ", why: " : "", why ? text : "");
 }
 
 int main(void)
@@ -357,7 +362,7 @@ int main(void)
 	CHECK(r[0].result == 0 && r[0].code == 0 && urctx_err(r[0].ctx) == 0);
 	check_files(&r[0], after, NULL);
 	CHECK(r[1].result == -ECANCELED && r[1].code == -EFBIG);
-	check_files(&r[1], before, "-27 ");
+	check_files(&r[1], before, "-27 participant 2: ");
 	CHECK(r[2].result == -ECANCELED && r[2].code == -EPIPE);
 	check_files(&r[2], before, "-32 the user gives up");
 	CHECK(scratch_read(path, text, sizeof(text)) == 7 && !strcmp(text, "commit\n"));
