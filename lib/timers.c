@@ -12,6 +12,7 @@
 
 static struct heap heap;
 static uint32_t room;		/* entries that heap.v holds */
+static uint32_t kept;		/* heap.nr, for other threads */
 static struct extra *homeless;	/* no memory for a larger heap */
 static struct extra *equals;	/* due at one time of a test's clock, in turn */
 static uint32_t live;		/* armed or expected, and not out */
@@ -31,7 +32,7 @@ void timers_dropped(void)
 {
 	uint32_t nr = fetch_add_relaxed(&dropped, 1) + 1;
 
-	if (nr % TIMERS_SWEEP == 0 && nr > load_relaxed(&heap.nr) / 2)
+	if (nr % TIMERS_SWEEP == 0 && nr > load_relaxed(&kept) / 2)
 		house_until(INT64_MIN);
 }
 
@@ -203,6 +204,7 @@ static void take_new(void)
 	if (load_relaxed(&dropped) >= TIMERS_SWEEP &&
 	    load_relaxed(&dropped) > heap.nr / 2)
 		sweep();
+	store_relaxed(&kept, heap.nr);
 }
 
 /* The earliest that is due, out of the heap, or NULL. */
