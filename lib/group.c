@@ -2,15 +2,16 @@
 /*
  * group.c - a thread per task, the first error, and all of them joined
  *
- * Nobody keeps a list of the threads.  A task that is over puts itself in the
- * place of the one that was over before, and joins that. So at most one thread
- * has exited and is not joined, and whoever joins the last has joined them all.
+ * Nobody keeps a list of the threads.  A task that is over takes the place of the
+ * one that was over before, as the last one, and joins that:
  *
- *   fn() -> error, cancel -> place -> last, running -> join the one before -> exit
+ *   fn() -> error, cancel -> last, join the one before -> place -> running -> exit
  *
  * The error comes before the place: who waits for that place finds the context
- * done.  The lock is held over no callback of the user's, and over a join only
- * when no task is left to take it.
+ * done.  The join comes before the place: there are never more threads than
+ * the limit and one.  The join comes before running: when nothing runs, all are
+ * joined but the last.  The lock is held over no callback of the user's, and over
+ * a join only when no task is left to take it.
  */
 #include <errno.h>
 
@@ -77,22 +78,28 @@ static void count_in(struct group *g)
 	lock_drop(&g->lock);
 }
 
-/* One less; @self, if it is not 0, is the last one now.  Returns who was that. */
-static uintptr_t count_out(struct group *g, uintptr_t self)
+static void count_out(struct group *g)
 {
-	uintptr_t before = 0;
 	bool none;
 
 	lock_take(&g->lock);
-	if (self) {
-		before = g->last;
-		g->last = self;
-	}
 	none = fetch_sub_relaxed(&g->running, 1) == 1;
 	lock_drop(&g->lock);
 	if (none)
 		sys_futex_wake(&g->running);
-	return before;
+}
+
+/* This thread is the one to be joined from now on; who was that is joined. */
+static void join_before(struct group *g)
+{
+	uintptr_t before;
+
+	lock_take(&g->lock);
+	before = g->last;
+	g->last = sys_task_self();
+	lock_drop(&g->lock);
+	if (before)
+		sys_task_join(before);
 }
 
 static void leave_place(struct group *g)
@@ -118,17 +125,15 @@ static void *task_main(void *arg)
 {
 	struct task t = *(struct task *)arg;
 	struct group *g = t.group;
-	uintptr_t before;
 	int err;
 
 	sys_free(arg);
 	err = t.fn(g->ctx, t.arg);
 	if (err)
 		failed(g, err);
+	join_before(g);
 	leave_place(g);
-	before = count_out(g, sys_task_self());
-	if (before)
-		sys_task_join(before);
+	count_out(g);
 	return NULL;
 }
 
@@ -150,7 +155,7 @@ static int start(struct group *g, int (*fn)(struct urctx *ctx, void *arg), void 
 	}
 	leave_place(g);
 	if (t)
-		count_out(g, 0);
+		count_out(g);
 	return ret;
 }
 

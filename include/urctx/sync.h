@@ -22,8 +22,8 @@
  * Deadlines need no timer: a sleep ends by itself at the context's deadline.
  * Where the system call futex_waitv() is missing (kernels before 5.16, some
  * sandboxes, valgrind), which is found out once, a sleeper looks at its context
- * again after 0.1, 0.2, 0.4 ... 16 ms.  There a cancel is noticed as late as
- * the sleeper has slept already, 16 ms at most; wake-ups are not delayed.
+ * again after 0.1, 0.2, 0.4 ... 12.8 ms.  There a cancel is noticed as late as
+ * the sleeper has slept already, 13 ms at most; wake-ups are not delayed.
  *
  * fork(): what other threads of the parent were about is lost.  In the child,
  * initialise semaphores and groups anew before you use them.
@@ -197,7 +197,8 @@ struct urctx_group {
  * urctx_group_init() - a group, with a context of its own
  * @g: nobody uses it
  * @parent: a context the caller has a reference to, or NULL
- * @limit: so many tasks at a time; 0: no limit.  URCTX_GROUP_START_ANYWAY
+ * @limit: so many tasks at a time, by one thread more at most; 0: no limit.
+ *         URCTX_GROUP_START_ANYWAY
  * @ctx: where the group's context goes, borrowed until urctx_group_wait();
  *       may be NULL
  *
