@@ -23,12 +23,12 @@
 #define sys_pages_clear(p, size) __builtin_memset(p, 0, size)
 #define sys_alloc(size)		 mc_alloc(size, 16)
 #define sys_free(p)		 mc_free(p)
-#define sys_now()		 mc_now()
-#define sys_now_coarse()	 mc_now()
-#define sys_now_real()		 mc_now()
+#define sys_now()		 mc_time()
+#define sys_now_coarse()	 mc_start()
+#define sys_now_real()		 mc_time()
 #define sys_clock_held()	 false
-#define sys_futex_wait(a, v, d)	 mc_futex_wait(a, v, d)
-#define sys_futex_wait_real(a, v, d) mc_futex_wait(a, v, d)
+#define sys_futex_wait(a, v, d)	 mc_sleep(a, v, d)
+#define sys_futex_wait_real(a, v, d) mc_sleep(a, v, d)
 #define sys_futex_wake(a)	 mc_futex_wake(a, 1 << 30)
 #ifndef URCTX_MC_NO_MEMBARRIER
 #define sys_asymmetric()	 true

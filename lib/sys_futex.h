@@ -9,8 +9,8 @@
 
 #ifdef URCTX_MC
 
-#define sys_futex_wait2(a, v, b, w, d) mc_futex_wait2(a, v, b, w, d)
-#define sys_futex_slice(a, v, ns)      mc_futex_wait(a, v, mc_now() + (ns))
+#define sys_futex_wait2(a, v, b, w, d) mc_sleep2(a, v, b, w, d)
+#define sys_futex_slice(a, v, ns)      mc_sleep(a, v, mc_time() + (ns))
 #define sys_relax()		       ((void)0)
 
 #else

@@ -211,17 +211,14 @@ void (*mc_started(void))(void)
 	return G.started;
 }
 
+int64_t mc_start(void)
+{
+	return S->now;
+}
+
 int64_t mc_now(void)
 {
 	return G.now;
-}
-
-void mc_advance(int64_t now)
-{
-	if (now > G.now) {
-		SAVE(G.now);
-		G.now = now;
-	}
 }
 
 int mc_self(void)

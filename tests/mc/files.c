@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * files.c - descriptors, as memory: instrumented, like the library that uses them
+ * files.c - time and descriptors, as memory: instrumented, like their users
  *
- * Making one allocates, closing frees: one that is used after its close, or closed
+ * Time is a word that whoever asks finds as it is now.  Making a descriptor allocates, closing frees: one that is used after its close, or closed
  * twice, or lost, is found as memory is.
  */
 #include <errno.h>
@@ -13,6 +13,43 @@
 
 static int *file[FILES];
 static unsigned files;
+
+static int64_t passed;
+
+int64_t mc_time(void)
+{
+	return mc_start() + __atomic_fetch_add(&passed, 0, __ATOMIC_RELAXED);
+}
+
+void mc_time_is(int64_t when)
+{
+	int64_t was = __atomic_load_n(&passed, __ATOMIC_RELAXED);
+	int64_t now = when - mc_start();
+
+	while (was < now &&
+	       !__atomic_compare_exchange_n(&passed, &was, now, 0, __ATOMIC_RELAXED,
+					    __ATOMIC_RELAXED))
+		;
+}
+
+int mc_sleep(const uint32_t *addr, uint32_t val, int64_t deadline)
+{
+	int ret = mc_futex_wait(addr, val, deadline);
+
+	if (ret == -ETIMEDOUT)
+		mc_time_is(deadline);
+	return ret;
+}
+
+int mc_sleep2(const uint32_t *a, uint32_t val_a, const uint32_t *b, uint32_t val_b,
+	      int64_t deadline)
+{
+	int ret = mc_futex_wait2(a, val_a, b, val_b, deadline);
+
+	if (ret == -ETIMEDOUT)
+		mc_time_is(deadline);
+	return ret;
+}
 
 static int *file_of(int fd)
 {
@@ -26,7 +63,7 @@ int mc_timerfd(int64_t when)
 
 	if (!f)
 		return -EMFILE;
-	__atomic_store_n(f, when <= mc_now(), __ATOMIC_RELAXED);
+	__atomic_store_n(f, when <= mc_time(), __ATOMIC_RELAXED);
 	i = __atomic_fetch_add(&files, 1, __ATOMIC_RELAXED);
 	mc_assert(i < FILES);
 	__atomic_store_n(&file[i], f, __ATOMIC_RELAXED);
@@ -35,7 +72,7 @@ int mc_timerfd(int64_t when)
 
 void mc_timerfd_set(int fd, int64_t when)
 {
-	__atomic_store_n(file_of(fd), when <= mc_now(), __ATOMIC_RELAXED);
+	__atomic_store_n(file_of(fd), when <= mc_time(), __ATOMIC_RELAXED);
 }
 
 int mc_readable(int fd)

@@ -40,7 +40,7 @@ struct mc_scenario {
 	void (*fini)(void);			/* or NULL */
 	unsigned flags;
 	unsigned faults;			/* so many of the above, at most */
-	int64_t now;				/* what mc_now() starts with */
+	int64_t now;				/* what time starts with */
 };
 
 /* main() of a scenario program; see --help.  Scenarios are pointers, then NULL. */
@@ -51,7 +51,7 @@ void mc_assert_fail(const char *expr, const char *file, int line);
 
 unsigned mc_choose(unsigned n);		/* 0 … n-1: each is tried */
 void mc_pause(void);			/* in a loop that waits: others go first */
-void mc_advance(int64_t now);		/* the clock; never backwards */
+int64_t mc_now(void);			/* the latest deadline that a futex wait came to */
 void (*mc_started(void))(void);		/* what mc_thread_start() was given, or NULL */
 int mc_self(void);			/* 1 … in threads, 0 in init and fini */
 

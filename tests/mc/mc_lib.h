@@ -43,7 +43,14 @@ void mc_timerfd_set(int fd, int64_t when);
 int mc_readable(int fd);
 void mc_close(int fd);
 
-int64_t mc_now(void);
+/* What the scenario says the time is at first; now; it becomes so late, at least. */
+int64_t mc_start(void);
+int64_t mc_time(void);
+void mc_time_is(int64_t when);
+/* Futex waits of which a timeout takes time. */
+int mc_sleep(const uint32_t *addr, uint32_t val, int64_t deadline);
+int mc_sleep2(const uint32_t *a, uint32_t val_a, const uint32_t *b, uint32_t val_b,
+	      int64_t deadline);
 void *mc_tls(size_t size, const void *init);	/* of this thread; @init may be NULL */
 int mc_thread_start(void (*fn)(void));		/* no thread: mc_started() */
 

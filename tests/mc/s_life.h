@@ -14,10 +14,13 @@
 
 #include "s_tree.h"
 #include "callback.h"
+#include "extra.h"
 #include "house.h"
+#include "leave.h"
 #include "put.h"
 #include "readers.h"
 #include "retire.h"
+#include "timer.h"
 #include "word.h"
 
 #define LIFE	MC_TYPE_STABLE
@@ -29,7 +32,7 @@ static int threads_;
 static struct object {
 	const void *p;
 	bool home;
-} contexts_[OBJECTS], chunks_[OBJECTS];
+} contexts_[OBJECTS], chunks_[OBJECTS], extras_[OBJECTS];
 
 static inline void remember(struct object *list, const void *p)
 {
@@ -43,6 +46,7 @@ static inline void roomy(struct thread *t)
 {
 	t->contexts.room = 100;
 	t->chunks.room = 100;
+	t->extras.room = 100;
 }
 
 /* At the start of init(). */
@@ -109,6 +113,17 @@ static inline void used_before(int thread, const struct urctx *parent, struct sl
 	mc_become(0);
 }
 
+/* In init(): it has an extra, which must be home at the end. */
+static inline struct urctx *with_extra(struct urctx *n)
+{
+	struct chunk *c;
+
+	remember(extras_, extra_get(this_thread(), n));
+	for (c = chunk_first(n); c; c = chunk_next(c))
+		remember(chunks_, c);
+	return n;
+}
+
 /* It had children: they have left. */
 static inline struct urctx *childless(struct urctx *parent, const char *name)
 {
@@ -156,8 +171,12 @@ static inline bool known(const struct object *list, const void *p)
 static inline void cached(struct thread *t)
 {
 	struct urctx *n;
+	struct extra *e;
 	struct chunk *c;
 
+	for (e = (struct extra *)t->extras.head; e; e = load_relaxed(&e->next))
+		came_home(extras_, e);
+	t->extras.head = NULL;
 	for (n = (struct urctx *)t->contexts.head; n; n = (struct urctx *)n->value)
 		came_home(contexts_, n);
 	for (c = (struct chunk *)t->chunks.head; c; c = load_relaxed(&c->next))
@@ -176,9 +195,10 @@ static inline void home(void)
 	struct chunk *c;
 	int i;
 
-	while (house_turn())
-		;
-	mc_assert(!retired_any());
+	do
+		timers_turn();
+	while (house_turn());
+	mc_assert(!retired_any() && !leftovers_any());
 	for (i = 0; i <= threads_; i++) {
 		mc_become(i);
 		mc_assert(!this_thread()->frame && !this_thread()->queue);
@@ -189,6 +209,8 @@ static inline void home(void)
 		came_home(contexts_, n);
 	while (known(chunks_, c = chunk_alloc(this_thread())))
 		came_home(chunks_, c);
+	for (o = extras_; o->p; o++)
+		mc_assert(o->home);	/* an extra is lost */
 	for (o = contexts_; o->p; o++)
 		mc_assert(o->home);	/* a context is lost */
 	for (o = chunks_; o->p; o++)
