@@ -22,6 +22,7 @@
 #include "clock.h"
 #include "house.h"
 #include "readers.h"
+#include "signals.h"
 #include "timer.h"
 
 #define HOLD_LIMIT	(100 * 1000 * 1000LL)	/* ns */
@@ -47,11 +48,13 @@ static void fork_prepare(void)
 	int saved = errno;
 
 	held = !pthread_mutex_clocklock(&grace, CLOCK_MONOTONIC, &ts);
+	signals_fork_hold();
 	errno = saved;
 }
 
 static void fork_parent(void)
 {
+	signals_fork_release();
 	if (held)
 		pthread_mutex_unlock(&grace);
 }
@@ -66,6 +69,7 @@ static void fork_child(void)
 	clock_forked();
 	readers_forked();
 	timers_forked(!held);
+	signals_forked();
 	house_forked();
 }
 

@@ -14,6 +14,7 @@
 #include "rcu.h"
 #include "readers.h"
 #include "retire.h"
+#include "signals.h"
 #include "stock.h"
 #include "timer.h"
 
@@ -21,28 +22,41 @@
 char urctx_grace_period;
 #endif
 
-/* What it does; also the futex it sleeps on. */
-enum { NOBODY, WORKS, NAPS, SLEEPS };
+/*
+ * What it does; also the futex it sleeps on.  While it sleeps on descriptors
+ * instead, it LISTENS, and above the low bits is the one to ring: so who is to wake it
+ * knows the number from the word that it changed.
+ */
+enum { NOBODY, WORKS, NAPS, SLEEPS, DOES = 3, LISTENS = 4, BELL_SHIFT = 3 };
 static uint32_t house;
 static int64_t asleep_until;
 
 static void wake(uint32_t from)
 {
-	if (cas_relaxed(&house, &from, WORKS))
+	if (!cas_relaxed(&house, &from, WORKS))
+		return;
+	if (from & LISTENS)
+		signals_ring((int)(from >> BELL_SHIFT));
+	else
 		sys_futex_wake(&house);
 }
 
 void house_pushed(void)
 {
+	uint32_t now;
+
 	fence_after_rmw(HOUSE_PUSH_SB);
-	if (load_relaxed(&house) == SLEEPS)
-		wake(SLEEPS);
+	now = load_relaxed(&house);
+	if ((now & DOES) == SLEEPS)
+		wake(now);
 }
 
 void house_needed(void)
 {
-	if (load_relaxed(&house) == NAPS)
-		wake(NAPS);
+	uint32_t now = load_relaxed(&house);
+
+	if ((now & DOES) == NAPS)
+		wake(now);
 }
 
 void house_until(int64_t when)
@@ -51,7 +65,7 @@ void house_until(int64_t when)
 
 	fence_after_rmw(HOUSE_PUSH_SB);
 	now = load_relaxed(&house);
-	if ((now == SLEEPS || now == NAPS) && when < load_relaxed(&asleep_until))
+	if ((now & DOES) >= NAPS && when < load_relaxed(&asleep_until))
 		wake(now);
 }
 
@@ -61,14 +75,15 @@ bool house_there(void)
 }
 
 /*
- * A grace period: looked for, while there are times to keep, rather than waited
- * for.  A reader may be held up for longer than a deadline may be late.
+ * A grace period: looked for, while there are times to keep or signals to read,
+ * rather than waited for.  A reader may be held up for longer than a deadline may be
+ * late.
  */
 static bool grace_over(void)
 {
 	static unsigned looks;
 
-	if (timers_any() && looks++ < GRACE_LOOKS)
+	if ((timers_any() || signals_any()) && looks++ < GRACE_LOOKS)
 		return readers_quiet();
 	looks = 0;
 	fork_hold();
@@ -101,25 +116,28 @@ bool house_turn(void)
 static bool work_left(void)
 {
 	return retired_any() || stocks_fat() || timers_any() ||
-	       leftovers_any() || load_relaxed(&timer_wanted) ||
+	       signals_any() || leftovers_any() || load_relaxed(&timer_wanted) ||
 	       (sys_clock_held() && clock_asked());
 }
 
 /* When it is to be awake again.  A clock that is held comes to no timer. */
 static int64_t rest_until(bool worked, bool held)
 {
-	int64_t until = timers_any() && !worked ?
+	int64_t until = (timers_any() || signals_any()) && !worked ?
 				URCTX_NEVER :
 				sys_now_real() + (worked ? HOUSE_NAP : HOUSE_IDLE);
 	int64_t timer = held ? URCTX_NEVER : timers_next();
+	int64_t look = signals_any() ? signals_until() : URCTX_NEVER;
 
-	return timer < until ? timer : until;
+	if (timer < until)
+		until = timer;
+	return look < until ? look : until;
 }
 
 /* Pushed before we were seen to sleep: not to be slept over. */
 static bool new_work(bool worked)
 {
-	return timers_new() ||
+	return timers_new() || signals_new() ||
 	       (!worked && (retired_any() || stocks_fat() || leftovers_any()));
 }
 
@@ -129,21 +147,47 @@ static bool new_time(bool held)
 	return sys_clock_held() != held || (held && clock_asked());
 }
 
+/* What it says while it sleeps until @until. */
+static uint32_t rest_state(bool worked, int64_t until)
+{
+	uint32_t state = worked ? NAPS : SLEEPS;
+	int bell = signals_any() ? signals_bell(until) : -1;
+
+	return bell < 0 ? state : state | LISTENS | (uint32_t)bell << BELL_SHIFT;
+}
+
+static void rest(uint32_t state, int64_t until)
+{
+	if (state & LISTENS)
+		signals_sleep();
+	else
+		sys_futex_wait_real(&house, state, until);
+}
+
+/* Who was first to say so rings, where that is heard: has, or will in a moment. */
+static void awake(uint32_t state)
+{
+	if (!(state & LISTENS))
+		store_relaxed(&house, WORKS);
+	else if (!cas_relaxed(&house, &state, WORKS))
+		signals_ring_due();
+}
+
 bool house_rest(bool worked)
 {
-	uint32_t state = worked ? NAPS : SLEEPS, was = state;
 	bool held = sys_clock_held();
 	int64_t until = rest_until(worked, held);
+	uint32_t state = rest_state(worked, until), was = state;
 
-	/* while it is held he is woken for every timer: no time comes by itself */
+	/* while it is held all times are told by who moves it, and by who is late */
 	store_relaxed(&asleep_until, held ? URCTX_NEVER : until);
 	store_relaxed(&house, state);
 	/* whoever pushes from here on sees that; what was pushed before is seen */
 	fence(HOUSE_REST_SB);
 	if (!new_work(worked) && !new_time(held))
-		sys_futex_wait_real(&house, state, until);
-	if (worked || work_left()) {
-		store_relaxed(&house, WORKS);
+		rest(state, until);
+	if (worked || work_left()) {	/* it LISTENS: there is a bell to be closed */
+		awake(state);
 		return true;
 	}
 	/* woken: WORKS.  Else go, unless someone pushed and saw us asleep */
@@ -171,6 +215,8 @@ static void house_main(void)
 	store_relaxed(&timer_wanted, false);
 	do {
 		keep_time();
+		if (signals_any())
+			signals_turn();
 		worked = house_turn();
 		if (!worked && stocks_fat()) {
 			stocks_trim();
