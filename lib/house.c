@@ -179,7 +179,7 @@ bool house_rest(bool worked)
 	int64_t until = rest_until(worked, held);
 	uint32_t state = rest_state(worked, until), was = state;
 
-	/* while it is held all times are told by who moves it, and by who is late */
+	/* while it is held he is woken for every timer: no time comes by itself */
 	store_relaxed(&asleep_until, held ? URCTX_NEVER : until);
 	store_relaxed(&house, state);
 	/* whoever pushes from here on sees that; what was pushed before is seen */
