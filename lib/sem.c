@@ -96,7 +96,10 @@ static bool lock_seen(struct sem *s, uint64_t *w, uint64_t flags)
 	return cas(&s->word, w, *w | LOCKED | flags, SEM_TAKE);
 }
 
-/* The last that this thread does with @s, which may be gone when it wakes. */
+/*
+ * The last that this thread does with @s, which may be gone when it wakes: that
+ * needs the address only, and may wake somebody who sleeps elsewhere by then.
+ */
 static void unlock(struct sem *s, int64_t free)
 {
 	uint32_t *futex = word_futex(s);
@@ -127,7 +130,7 @@ static struct waiter *serve(struct sem *s, int64_t *free)
 	return first;
 }
 
-/* Unlocked.  Each of them may return as soon as it is told. */
+/* Unlocked.  Each of them may return as soon as it is told; see unlock(). */
 static void tell(struct waiter *n)
 {
 	while (n) {
@@ -285,8 +288,6 @@ static int64_t free_and(const struct sem *s, uint64_t w, int64_t nr)
 {
 	int64_t out = s->size - free_in(w);
 
-	urctx_assert(nr <= out, "more is released than was acquired: an acquire "
-				"that failed took nothing");
 	return free_in(w) + (nr < out ? nr : out);
 }
 
@@ -301,6 +302,9 @@ void urctx_sem_release(struct urctx_sem *sem, int64_t nr)
 	if (nr <= 0)
 		return;
 	for (;;) {
+		urctx_assert(nr <= s->size - free_in(w),
+			     "more is released than was acquired: an acquire that "
+			     "failed took nothing");
 		if (w & QUEUED) {
 			if (lock_seen(s, &w, 0))
 				break;

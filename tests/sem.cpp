@@ -67,7 +67,7 @@ TEST_CASE("T-64 WeightedPanic", "[go][sync]")
 		});
 
 		CHECK(end.signal == SIGABRT);
-		CHECK(end.said.find("free_and") != std::string::npos);
+		CHECK(end.said.find("urctx_sem_release") != std::string::npos);
 		CHECK(end.said.find("more is released") != std::string::npos);
 		end = in_child([] {
 			struct urctx_sem s = make_sem(1);

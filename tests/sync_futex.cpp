@@ -207,6 +207,27 @@ TEST_CASE("futex: a deadline ends the wait, and never early", "[sync]")
 	REQUIRE(deadlines(scaled(50)) == "");
 }
 
+TEST_CASE("futex: grace ends the wait when it is over", "[sync]")
+{
+	struct urctx *parent = derive(nullptr), *ctx = nullptr;
+	uint32_t word = 0;
+	int ret = 1;
+	held_clock clock;
+
+	REQUIRE(urctx_with_grace(parent, 50 * MS, &ctx) == 0);
+	thread waiter([&] { ret = urctx_futex_wait(ctx, &word, 0); });
+	clock.await(1);
+	urctx_cancel(parent);
+	clock.advance(50 * MS - 1);
+	clock.await(1);
+	CHECK(urctx_err(ctx) == 0);
+	clock.advance(1);
+	waiter.join();
+	CHECK(ret == -ECANCELED);
+	urctx_put(ctx);
+	urctx_put(parent);
+}
+
 TEST_CASE("futex: a test's clock ends the wait", "[sync]")
 {
 	held_clock clock;

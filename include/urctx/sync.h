@@ -236,7 +236,7 @@ URCTX_MUST_CHECK_ int urctx_group_init(struct urctx_group *g,
  * async-signal-safe.
  * Return: 0: @fn runs, once; else it does not: urctx_err() of the group's
  * context (-ECANCELED behind urctx_group_wait()), -EINTR by a signal handler
- * while it waited, -EAGAIN no thread, -ENOMEM, -EINVAL if @fn is NULL.
+ * while it waited, -EAGAIN no thread, -ENOMEM, -EINVAL if @g or @fn is NULL.
  */
 URCTX_MUST_CHECK_ int urctx_group_go(struct urctx_group *g,
 				     int (*fn)(struct urctx *ctx, void *arg),
@@ -270,7 +270,8 @@ bool urctx_group_try_go(struct urctx_group *g,
  *
  * Context: any thread that may sleep; runs the callbacks of the context;
  * blocks; not async-signal-safe.
- * Return: what the first task returned that did not return 0, or 0.
+ * Return: what the first task returned that did not return 0, or 0; -EINVAL if
+ * @g is NULL.
  */
 int urctx_group_wait(struct urctx_group *g);
 
