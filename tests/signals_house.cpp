@@ -154,7 +154,7 @@ TEST_CASE("signals: callbacks, which may do what they like", "[signals]")
 {
 	blocked b({ SIGINT, SIGTERM });
 	struct urctx *ctx = b.context(), *other = context_of(SIGTERM);
-	counted cancels, makes, puts;
+	counted cancels, makes, last;
 	gate done;
 
 	cancels.also = [&] { urctx_cancel(other); };
@@ -165,10 +165,10 @@ TEST_CASE("signals: callbacks, which may do what they like", "[signals]")
 		/* the housekeeper reads on when this is over */
 		send(SIGTERM);
 	};
+	last.also = [&] { done.set(); };
 	REQUIRE(cancels.after(ctx) == 0);
 	REQUIRE(makes.after(ctx) == 0);
-	REQUIRE(puts.after(ctx) == 0);
-	puts.also = [&] { done.set(); };
+	REQUIRE(last.after(ctx) == 0);
 	send(SIGINT);
 	done.wait();
 	urctx_put(ctx);
@@ -177,7 +177,7 @@ TEST_CASE("signals: callbacks, which may do what they like", "[signals]")
 	until_released(b);
 	CHECK(cancels.ran == 1);
 	CHECK(makes.ran == 1);
-	CHECK(puts.ran == 1);
+	CHECK(last.ran == 1);
 	while (b.take())
 		;
 }
@@ -187,11 +187,16 @@ TEST_CASE("signals: a callback puts the last reference", "[signals]")
 	blocked b({ SIGINT });
 	struct urctx *ctx = b.context();
 	counted last;
+	gate done;
 
-	last.also = [&] { urctx_put(ctx); };
+	last.also = [&] {
+		urctx_put(ctx);
+		done.set();
+	};
 	REQUIRE(last.after(ctx) == 0);
 	until_open();
 	send(SIGINT);
+	done.wait();
 	until_closed();
 	CHECK(last.ran == 1);
 	send(SIGINT);
