@@ -54,7 +54,9 @@
 #define HEAP_FIRST	1
 #define TIMERS_SWEEP	1
 #define VIA		1
+#ifndef DUMP_ROWS
 #define DUMP_ROWS	2
+#endif
 #ifndef READERS
 #define READERS		3
 #endif
