@@ -2,7 +2,8 @@
 /*
  * files.c - time and descriptors, as memory: instrumented, like their users
  *
- * Time is a word that whoever asks finds as it is now.  Making a descriptor allocates, closing frees: one that is used after its close, or closed
+ * Time is a word that whoever asks finds as it is now, and so is a descriptor: the
+ * kernel has a lock there.  Making a descriptor allocates, closing frees: one that is used after its close, or closed
  * twice, or lost, is found as memory is.
  */
 #include <errno.h>
@@ -72,12 +73,12 @@ int mc_timerfd(int64_t when)
 
 void mc_timerfd_set(int fd, int64_t when)
 {
-	__atomic_store_n(file_of(fd), when <= mc_time(), __ATOMIC_RELAXED);
+	__atomic_exchange_n(file_of(fd), when <= 1 || when <= mc_time(), __ATOMIC_ACQ_REL);
 }
 
 int mc_readable(int fd)
 {
-	return __atomic_load_n(file_of(fd), __ATOMIC_RELAXED);
+	return __atomic_fetch_or(file_of(fd), 0, __ATOMIC_ACQ_REL);
 }
 
 void mc_close(int fd)

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * s_fd.c - a descriptor that says done: with err in both directions, closed once
+ *
+ * MC: -DRETIRE_BATCH=9
+ */
+#include "fd.h"
+#include "s_time.h"
+
+static struct urctx *p, *k;
+static int fd;
+
+static void init_none(void)
+{
+	threads(3);
+	housekeeper();
+	p = node(NULL, "P");
+	k = with_extra(node(p, "K"));
+}
+
+static void init(void)
+{
+	init_none();
+	fd = urctx_fd(k);
+	mc_assert(fd > 0 && !mc_readable(fd));
+}
+
+static void init_deadline(void)
+{
+	threads(3);
+	housekeeper();
+	p = k = with_extra(until(NULL, "K"));
+	fd = urctx_fd(k);
+}
+
+static void t_cancel(void)
+{
+	cancel_one(p);
+}
+
+static void t_fd(void)
+{
+	fd = urctx_fd(k);
+	if (mc_readable(fd))
+		mc_assert(urctx_err(k));
+	if (urctx_err(k))
+		mc_assert(mc_readable(fd));
+}
+
+static void t_fd_too(void)
+{
+	int mine = urctx_fd(k);
+
+	mc_assert(mine > 0);
+	if (urctx_err(k))
+		mc_assert(mc_readable(mine));
+}
+
+static void t_err(void)
+{
+	if (urctx_err(k))
+		mc_assert(mc_readable(fd));
+}
+
+static void t_read(void)
+{
+	if (mc_readable(fd))
+		mc_assert(urctx_err(k));
+}
+
+static void t_put(void)
+{
+	urctx_put(k);
+}
+
+static void over(void)
+{
+	ended_in_time(k);
+	mc_assert(!urctx_err(k) || mc_readable(urctx_fd(k)));
+	urctx_put(k);
+	if (p != k)
+		urctx_put(p);
+	home();
+}
+
+static void put_p(void)
+{
+	urctx_put(p);
+	home();
+}
+
+static const struct mc_scenario asks = {
+	"fd_ask", "G5", init_none, { t_fd, t_cancel }, over, LIFE | MC_QUICK,
+};
+static const struct mc_scenario asks_two = {
+	"fd_ask_two", "G5", init_none, { t_fd, t_fd_too, t_cancel }, over, LIFE,
+};
+static const struct mc_scenario both = {
+	"fd_err", "G5", init, { t_err, t_read, t_cancel }, over, LIFE | MC_QUICK,
+};
+static const struct mc_scenario closes = {
+	"fd_close", "G9", init, { t_put, t_cancel }, put_p, LIFE,
+};
+static const struct mc_scenario expires = {
+	"fd_expiry", "G5", init_deadline, { t_err, t_time, t_cancel }, over, LIFE,
+};
+static const struct mc_scenario at_once = {
+	"fd_cancel", "G2", init, { t_err, t_cancel }, over, LIFE,
+};
+
+int main(int argc, char **argv)
+{
+	return mc_main(argc, argv, &asks, &asks_two, &both, &closes, &expires, &at_once,
+		       NULL);
+}
