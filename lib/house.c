@@ -191,11 +191,11 @@ bool house_rest(bool worked)
 		return true;
 	}
 	/* woken: WORKS.  Else go, unless someone pushed and saw us asleep */
-	if (!cas_relaxed(&house, &was, NOBODY))
+	if (!cas(&house, &was, NOBODY, HOUSE_LEFT))
 		return true;
 	fence(HOUSE_REST_SB);
 	was = NOBODY;
-	return work_left() && cas_relaxed(&house, &was, WORKS);
+	return work_left() && cas(&house, &was, WORKS, HOUSE_COME);
 }
 
 /* What is due; where a test holds the clock, one time after the other (clock.c). */
@@ -212,8 +212,8 @@ static void house_main(void)
 {
 	bool worked;
 
-	store_relaxed(&timer_wanted, false);
 	do {
+		store_relaxed(&timer_wanted, false);
 		keep_time();
 		if (signals_any())
 			signals_turn();
@@ -236,7 +236,7 @@ bool house_ensure(bool batch)
 		return true;
 	if (load_relaxed(&refused) && !batch)
 		return false;
-	if (!cas_relaxed(&house, &none, WORKS))
+	if (!cas(&house, &none, WORKS, HOUSE_COME))
 		return true;
 	if (sys_thread_start(house_main)) {
 		store_relaxed(&refused, true);
