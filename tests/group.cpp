@@ -110,16 +110,22 @@ TEST_CASE("group: it ends with its parent, and by hand, and then skips", "[sync]
 
 TEST_CASE("group: a deadline ends a go that waits for a place", "[sync]")
 {
+	held_clock clock;
 	struct urctx *parent = derive_timeout(nullptr, 5 * MS);
 	grouped group(1, parent);
 	gate over;
+	int went = 1;
 	task waits = [&](struct urctx *) {
 		over.wait();
 		return 0;
 	};
 
 	CHECK(go(&group.g, waits) == 0);
-	CHECK(go(&group.g, waits) == -ETIME);
+	thread late([&] { went = go(&group.g, waits); });
+	clock.await(1);
+	clock.advance(5 * MS);
+	late.join();
+	CHECK(went == -ETIME);
 	over.set();
 	CHECK(group.wait() == 0);
 	CHECK(urctx_err(group.ctx) == -ETIME);

@@ -49,15 +49,16 @@ TEST_CASE("futex: a context that is done is its error, whatever the word", "[syn
 
 TEST_CASE("futex: errno is not written", "[sync]")
 {
-	struct urctx *late = derive_timeout(nullptr, 1 * MS);
+	struct urctx *ctx = derive(nullptr), *late = derive_timeout(ctx, 1 * MS);
 	uint32_t word = 1;
 
 	errno = 4711;
 	CHECK(urctx_futex_wait(nullptr, &word, 0) == -EAGAIN);
-	CHECK(urctx_futex_wait(late, &word, 0) == -EAGAIN);
+	CHECK(urctx_futex_wait(ctx, &word, 0) == -EAGAIN);
 	CHECK(urctx_futex_wait(late, &word, 1) == -ETIME);
 	CHECK(errno == 4711);
 	urctx_put(late);
+	urctx_put(ctx);
 }
 
 /* Wakes until somebody was there to be woken. */
