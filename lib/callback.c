@@ -74,10 +74,12 @@ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 	if (!ctx)
 		return 0;
 	/* an expiry has to be told by somebody */
-	ret = timer_watch(ctx);
-	if (ret) {
-		c->fn = NULL;
-		return ret;
+	if (__builtin_expect(load_relaxed(&ctx->state) & LAZY, 0)) {
+		ret = timer_watch(ctx);
+		if (ret) {
+			c->fn = NULL;
+			return ret;
+		}
 	}
 	s = slot_take(t, ctx, cb, TAG_ARMED, 0);
 	if (!s) {

@@ -60,7 +60,10 @@ void unpin(struct urctx *x)
 
 void walk_enter(struct walk *w, struct urctx *x)
 {
-	fence(WALK_SB);
+	if (w->won)
+		fence_after_rmw(WALK_SB);
+	else
+		fence(WALK_SB);
 	w->at = x;
 	w->word = inherit(load(&x->state, STATE_READ));
 	walk_chunk(w, chunk_first(x));
@@ -73,6 +76,7 @@ void walk_start(struct walk *w, struct urctx *root, bool calls)
 	w->breath = WALK_BREATH;
 	w->locked = false;
 	w->calls = calls;
+	w->won = false;
 	w->nr_via = 0;
 	w->too_deep = NULL;
 	walk_enter(w, root);
@@ -185,9 +189,11 @@ static inline bool mark(struct walk *w, struct urctx *k, struct slot *s)
 		if (cas_or_read(&k->state, &e, w->word | (e & HASCH), STATE_DONE,
 				MARK_READ)) {
 			word_ended(k, e);
+			w->won = true;
 			return e & HASCH;
 		}
 	}
+	w->won = false;
 	if (!(e & HASCH) || k->slot != s)
 		return false;
 	if (!clean(k, false))
@@ -209,6 +215,7 @@ static bool mark_any(struct walk *w, struct urctx *k, struct slot *s)
 			return false;
 	}
 	word_end(k, w->word);
+	w->won = false;
 	if (!clean(k, false))
 		return walk_via(w, k, s);
 	if (!clean(k, true))

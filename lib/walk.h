@@ -24,6 +24,7 @@ struct walk {
 	uintptr_t word;		/* what a child of `at` is to become (I9) */
 	unsigned breath;	/* chunks left in this section */
 	bool locked;		/* in a read-side section */
+	bool won;		/* the child was ended by our own cas, a full fence on x86 */
 	bool calls;		/* the second walk, for callbacks */
 	bool saw;		/* a callback, or a subtree that may have some */
 	unsigned nr_via;
