@@ -167,12 +167,13 @@ struct weather {
 	void operator()()
 	{
 		while (!over) {
-			if (mine.size() < 40 && (mine.empty() || random() % 2))
+			if (mine.size() < 20 && (mine.empty() || random() % 2))
 				more();
 			else
 				less();
 			if (random() % 4 == 0)
 				call();
+			changes++;
 		}
 		while (!mine.empty())
 			less();
@@ -181,6 +182,7 @@ struct weather {
 	struct urctx *root;
 	std::atomic<bool> &over;
 	std::mt19937 random;
+	std::atomic<size_t> changes{ 0 };
 	std::vector<struct urctx *> mine;
 	findings seen;
 };
@@ -210,8 +212,12 @@ TEST_CASE("dump in a storm", "[dump]")
 	weather a(root, 1, over), b(root, 2, over), c(root, 3, over);
 	findings seen;
 
+	auto enough = [&](size_t dumps) {
+		return dumps >= scaled(1000) && a.changes + b.changes + c.changes >=
+						scaled(30000);
+	};
 	together({ std::ref(a), std::ref(b), std::ref(c), [&] {
-		for (size_t i = 0; i < scaled(1000); i++) {
+		for (size_t i = 0; !enough(i); i++) {
 			dumped d(root, {}, true);
 
 			seen.expect(d.ret >= 1, "urctx_dump");
@@ -237,7 +243,7 @@ TEST_CASE("dumps side by side, of parts of one tree", "[dump]")
 	findings seen;
 	std::atomic<int> left{ 2 };
 	auto look = [&](struct urctx *at) {
-		for (size_t i = 0; i < scaled(300); i++)
+		for (size_t i = 0; i < scaled(300) || a.changes < scaled(10000); i++)
 			seen.expect(dumped(at, {}, true).ret >= 1, "urctx_dump");
 		if (!--left)
 			over = true;
