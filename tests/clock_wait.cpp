@@ -76,28 +76,32 @@ TEST_CASE("clock: await waits for what a woken thread does next", "[clock]")
 	REQUIRE_NOTHING_IN(f);
 }
 
-TEST_CASE("clock: one advance past several pauses wakes a sleeper once", "[clock]")
+TEST_CASE("clock: an advance past several pauses waits for none", "[clock]")
 {
-	held_clock clock;
+	std::atomic<bool> over{ false };
 	int64_t at[3] = {};
 
-	thread worker([&] {
-		for (int64_t &one : at) {
-			if (urctx_wait(nullptr, urctx_now() + SEC) != -ETIME)
-				abort();
-			one = urctx_now();
-		}
-	});
-	urctx_clock_await(1);
-	REQUIRE(urctx_clock_advance(3 * SEC) == 0);
-	urctx_clock_await(1);
-	REQUIRE(urctx_clock_advance(SEC) == 0);
-	urctx_clock_await(1);
-	REQUIRE(urctx_clock_advance(SEC) == 0);
-	worker.join();
-	CHECK(at[0] == 3 * SEC);
-	CHECK(at[1] == 4 * SEC);
-	CHECK(at[2] == 5 * SEC);
+	{
+		held_clock clock;
+		thread worker([&] {
+			for (int64_t &one : at) {
+				if (urctx_wait(nullptr, urctx_now() + SEC) != -ETIME)
+					abort();
+				one = urctx_now();
+			}
+			over = true;
+		});
+
+		urctx_clock_await(1);
+		REQUIRE(urctx_clock_advance(3 * SEC) == 0);
+		/* It has been woken; how far it got is its own affair. */
+		CHECK(urctx_now() == 3 * SEC);
+		while (!over)
+			REQUIRE(urctx_clock_advance(SEC) == 0);
+	}
+	CHECK(at[0] >= SEC);
+	CHECK(at[1] >= at[0] + SEC);
+	CHECK(at[2] >= at[1] + SEC);
 }
 
 TEST_CASE("clock: who was cancelled is not asleep any more", "[clock]")
@@ -400,7 +404,7 @@ TEST_CASE("clock: many sleepers beside cancels, derivations and advances", "[clo
 					f.expect(urctx_err(ctx) == -ETIME, "not late");
 			}
 		}));
-	for (size_t i = 0, n = scaled(5000); i < n; i++)
+	for (size_t i = 0, n = scaled(2000); i < n; i++)
 		f.expect(urctx_clock_advance(1 + i % 3) == 0, "advance");
 	stop = true;
 	urctx_clock_release();

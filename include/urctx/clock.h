@@ -53,11 +53,11 @@
  * is to be seen.  examples/testing.c is a longer one, with a server.
  *
  * Beware of what no clock can do: an advance does not wait until the threads
- * that it wakes have acted.  One that sleeps for 1 s three times in a row is
- * woken once by an advance of 3 s, finds that it is three seconds later, and
- * sleeps on from there.  Three times await, advance(1 s) let it act each time.
- * Callbacks are different: they have run, and what they armed for a time in
- * between too.
+ * that it wakes have acted.  One that sleeps for 1 s three times in a row may
+ * find after an advance of 3 s that all of it has passed, and sleep on from
+ * there, or have been quick and slept three times: let await and advance(1 s)
+ * take turns, and it acts each time.  Callbacks are different: they have run,
+ * and what they armed for a time in between too.
  *
  * Hold it before the code under test makes contexts or threads: nothing is
  * translated.  A deadline that was computed before keeps its number and is
