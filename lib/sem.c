@@ -143,6 +143,16 @@ static void tell(struct waiter *n)
 	}
 }
 
+/* urctx_err(), without the call for most. */
+static inline int err_of(const struct urctx *ctx)
+{
+	touch(ctx);
+	if (!ctx || (!(load(&ctx->state, STATE_READ) & DONE) &&
+		     load_relaxed(&ctx->deadline) == URCTX_NEVER))
+		return 0;
+	return urctx_err(ctx);
+}
+
 static inline bool takes(uint64_t w, int64_t nr)
 {
 	return !(w & FLAGS) && free_in(w) >= nr;
@@ -266,7 +276,7 @@ int urctx_sem_acquire(struct urctx_sem *sem, struct urctx *ctx, int64_t nr)
 	do {
 		/* tokens that somebody gave back behind the end of @ctx are not taken */
 		w = load(&s->word, SEM_TAKE);
-		ret = urctx_err(ctx);
+		ret = err_of(ctx);
 		if (ret || !nr)
 			return ret;
 		if (!takes(w, nr))
