@@ -44,7 +44,7 @@ X(WALK_SB,	seq_cst, "ATTACH_SB",		"walk_enter",			\
 	"the walk sees the child, or the child sees its parent done")		\
 X(STATE_DONE,	release, "STATE_READ MARK_READ", "word_end mark",			\
 	"who sees a context done sees its ancestor done, and the cause")	\
-X(STATE_READ,	acquire, "STATE_DONE",		"done_word exported_done slot_published walk_enter walk_leave urctx_wait woke_late urctx_done_slow_ urctx_remaining urctx_fd join", \
+X(STATE_READ,	acquire, "STATE_DONE",		"done_word err_of exported_done slot_published walk_enter walk_leave urctx_wait woke_late urctx_done_slow_ urctx_remaining urctx_fd join", \
 	"who sees a context done sees its ancestor done, and the cause")	\
 X(HASCH_SET,	release, "MARK_READ",		"chunk_announce",		\
 	"who sees that there are children finds the chunk that holds them")	\
