@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * s_time_house.c - the timekeeper's sleep, and his going, against who arms a timer
+ *
+ * MC: -DRETIRE_BATCH=9
+ */
+#include "s_time.h"
+
+#define FAR	(INT64_MAX - HOUSE_IDLE)	/* a second from here does not pass */
+#define SOON	(FAR + WHEN)
+
+static struct urctx *a;
+static void (*house_main)(void);
+
+/* In init(): as if @thread had had one. */
+static void give_extra(int thread)
+{
+	struct extra *e = (struct extra *)cache_take(this_thread(), &this_thread()->extras,
+						     offsetof(struct extra, next));
+
+	remember(extras_, e);
+	mc_become(thread);
+	extra_free(this_thread(), e);
+	mc_become(0);
+}
+
+/* Somebody has one started; whoever is asked next is seen to be. */
+static void another(void)
+{
+}
+
+static struct urctx *ends_at(int64_t when, const char *name)
+{
+	struct urctx *n = NULL;
+
+	mc_assert(!urctx_with_deadline_cause(NULL, when, TWO, &n));
+	mc_name(n, sizeof(*n), name);
+	remember(contexts_, n);
+	two_.payload = 1;
+	return n;
+}
+
+static void keeper(int nr)
+{
+	threads(nr);
+	housekeeper();
+	house_main = mc_started();
+	mc_thread_start(another);
+}
+
+static void init_soon(void)
+{
+	keeper(2);
+	a = with_extra(ends_at(SOON, "A"));
+}
+
+static void init_goes(void)
+{
+	keeper(2);
+	a = with_extra(until(NULL, "A"));
+}
+
+/* A timer that was dropped: the first has a heap for it, and leaves that. */
+static void init_heir(void)
+{
+	init_goes();
+	urctx_put(watched(NULL, "B"));
+	while (house_turn())
+		;
+}
+
+/* Two that hold it, and it has no extra yet. */
+static void init_made(void)
+{
+	threads(2);
+	housekeeper();
+	a = until(NULL, "A");
+	give(1, 0, 1);
+	give(2, 0, 1);
+	give_extra(1);
+	give_extra(2);
+}
+
+static bool over(const struct urctx *n)
+{
+	return load_relaxed(&n->state) & DONE;
+}
+
+/* As the housekeeper, until A has ended.  Who is not woken sleeps for ever. */
+static void t_keeper(void)
+{
+	timers_turn();
+	while (!over(a)) {
+		house_rest(false);
+		timers_turn();
+	}
+	mc_assert(mc_time() == SOON);
+}
+
+static void t_watch(void)
+{
+	mc_assert(!timer_watch(a));
+}
+
+static void t_house(void)
+{
+	house_main();
+}
+
+static void t_first(void)
+{
+	do
+		timers_turn();
+	while (house_rest(false));
+}
+
+/* Who finds nobody has one started: that is us from here on. */
+static void t_watch_heir(void)
+{
+	mc_assert(!timer_watch(a));
+	if (mc_started() == another)
+		return;
+	mc_time_is(WHEN);
+	timers_turn();
+	mc_assert(over(a));
+}
+
+static void put_ended(void)
+{
+	mc_assert(over(a) && urctx_err(a) == -ETIME && urctx_cause(a) == TWO);
+	urctx_put(a);
+	home();
+}
+
+/* He has gone when nothing was left, or there is another. */
+static void ended_or_kept(void)
+{
+	if (!over(a)) {
+		mc_assert(house_there());
+		mc_assert(mc_started() != another);
+		mc_time_is(WHEN);
+		timers_turn();
+	}
+	put_ended();
+}
+
+static void made(void)
+{
+	mc_time_is(WHEN);
+	timers_turn();
+	mc_assert(over(a));
+	urctx_put(a);
+	home();
+}
+
+static const struct mc_scenario sleeps = {
+	"keeper_sleeps", "G5", init_soon, { t_keeper, t_watch }, put_ended,
+	LIFE | MC_QUICK, .now = FAR,
+};
+static const struct mc_scenario goes = {
+	"keeper_goes", "G5", init_goes, { t_house, t_watch }, ended_or_kept, LIFE,
+};
+static const struct mc_scenario heir = {
+	"keeper_heir", "G5", init_heir, { t_first, t_watch_heir }, put_ended, LIFE,
+};
+static const struct mc_scenario two_made = {
+	"timer_two_made", "G5", init_made, { t_watch, t_watch }, made, LIFE | MC_QUICK,
+};
+
+int main(int argc, char **argv)
+{
+	return mc_main(argc, argv, &sleeps, &goes, &heir, &two_made, NULL);
+}
