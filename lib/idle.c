@@ -83,11 +83,12 @@ static int sleep_at(struct extra *e, struct slot *s, int64_t deadline)
 	return ret == -EINTR ? ret : 0;
 }
 
-/* Whoever leaves a slot from here on, or has left one and not looked yet, sees IDLE. */
+/*
+ * Whoever leaves a slot from here on, or has left one and not looked yet, sees IDLE.
+ * Each waiter for himself: who set it first may not have come to the barrier.
+ */
 static void announce(struct urctx *ctx)
 {
-	if (load_relaxed(&ctx->watch) & IDLE)
-		return;
 	fetch_or_relaxed(&ctx->watch, IDLE);
 	fence_after_rmw(IDLE_SB);
 	sys_membarrier();
