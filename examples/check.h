@@ -36,6 +36,8 @@
 #define SECOND		(1000 * MSEC)
 /* For what must come: a machine may be slow, an example does not hang. */
 #define PATIENCE	(20 * SECOND)
+/* And if something never comes, SIGALRM ends it: seconds. */
+#define HOPELESS	120
 /* Quiet: at most so much CPU in so long a time. */
 #define QUIET_WINDOW	(20 * MSEC)
 #define QUIET_CPU	(2 * MSEC)
@@ -166,6 +168,7 @@ static inline void check_begin(void)
 	char path[64] = "/none";
 	pthread_t thread;
 
+	alarm(HOPELESS);
 	/* With the first thread a sanitizer starts one of its own. */
 	if (!pthread_create(&thread, NULL, check_first_thread, path))
 		pthread_join(thread, NULL);
