@@ -33,9 +33,13 @@ static void fire(struct extra *e)
 
 void fd_fire(const struct urctx *n)
 {
-	struct extra *e = extra_of(n);
-	uint32_t uses = load_relaxed(&e->fd_uses);
+	struct extra *e;
+	uint32_t uses;
 
+	/* HASFD was seen: now behind it, what it says is there */
+	(void)load(&n->watch, FD_READ);
+	e = extra_of(n);
+	uses = load_relaxed(&e->fd_uses);
 	do
 		if (uses & (FD_CLOSED | FD_FIRED))
 			return;
@@ -122,7 +126,7 @@ int urctx_fd(struct urctx *ctx)
 		return ret;
 	if (sys_clock_held() && (ret = timer_watch(ctx)))
 		return ret;
-	fetch_or_relaxed(&ctx->watch, HASFD);
+	fetch_or(&ctx->watch, HASFD, FD_SET);
 	/* either this sees done, or the canceller sees HASFD */
 	fence_after_rmw(FD_SB);
 	if (load(&ctx->state, STATE_READ) & DONE)

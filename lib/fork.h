@@ -9,7 +9,7 @@
 #define fork_register()		((void)0)
 #define fork_hold()		((void)0)
 #define fork_release()		((void)0)
-#define fork_count()		0U
+#define fork_count()		1U
 
 #else
 

@@ -191,7 +191,7 @@ bool house_rest(bool worked)
 		return true;
 	}
 	/* woken: WORKS.  Else go, unless someone pushed and saw us asleep */
-	if (!cas(&house, &was, NOBODY, HOUSE_LEFT))
+	if (!cas_relaxed(&house, &was, NOBODY))	/* behind that fence */
 		return true;
 	fence(HOUSE_REST_SB);
 	was = NOBODY;

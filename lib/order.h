@@ -92,11 +92,9 @@ X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"take",			\
 	"a retired context is whole when it is taken")				\
 X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB LEAVE_SB",	"house_pushed house_until",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
-X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest",			\
+X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB HOUSE_COME",	"house_rest",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
-X(HOUSE_LEFT,	release, "HOUSE_COME",		"house_rest",			\
-	"a housekeeper finds what the one before him left")			\
-X(HOUSE_COME,	acquire, "HOUSE_LEFT",		"house_rest house_ensure",	\
+X(HOUSE_COME,	acquire, "HOUSE_REST_SB",		"house_rest house_ensure",	\
 	"a housekeeper finds what the one before him left")			\
 X(STOCK_PUSH,	release, "STOCK_POP",		"stock_push",			\
 	"a magazine is whole when it is taken")					\
@@ -130,11 +128,11 @@ X(IDLE_SB,	seq_cst, "LEFT_SB",		"announce sleep_at",		\
 	"the waiter sees the slot left, or the leaver sees it awaited")		\
 X(LEFT_SB,	seq_cst, "IDLE_SB",		"idle_left",			\
 	"the waiter sees the slot left, or the leaver sees it awaited")		\
-X(IDLE_READ,	acquire, "SLOT_CLEAR RUN_END",	"taken",			\
+X(IDLE_READ,	acquire, "SLOT_CLEAR RUN_END",	"taken zombie_empty put_empty",	\
 	"who finds all gone knows what they did before they went")		\
-X(FD_SET,	release, "FD_READ",		"fd_add",			\
+X(FD_SET,	release, "FD_READ",		"fd_add urctx_fd",			\
 	"who finds the fd knows which process made it")				\
-X(FD_READ,	acquire, "FD_SET",		"fire urctx_fd",		\
+X(FD_READ,	acquire, "FD_SET",		"fire fd_fire urctx_fd",		\
 	"who finds the fd knows which process made it")				\
 X(FD_USED,	acq_rel, "FD_USED",		"fd_fire fd_see fd_leave fd_renew signals_follow signals_ring",	\
 	"the fd is closed behind its last use")					\

@@ -24,8 +24,8 @@
 
 /*
  * Looks from where a slot was last found taken: a zombie's slots only get emptier.
- * What is read here orders nothing; every thread passes a barrier before @p is
- * reused.
+ * Who finds it empty releases what it owns, behind what holders of its descendants
+ * did with that.
  */
 static bool zombie_empty(struct urctx *p)
 {
@@ -35,7 +35,7 @@ static bool zombie_empty(struct urctx *p)
 
 	for (c = chunk_of(s); c; c = chunk_next(c), s = c ? &c->slot[0] : NULL)
 		for (; s != chunk_end(c); s++)
-			if (load_relaxed(&s->v)) {
+			if (load(&s->v, IDLE_READ)) {
 				if ((uintptr_t)s != from)
 					cas(&first->scan, &from, (uintptr_t)s,
 					    SCAN_SET);
@@ -165,7 +165,7 @@ static bool put_empty(const struct urctx *n)
 
 	for (c = chunk_first(n); c; c = chunk_next(c))
 		for (s = &c->slot[0]; s != chunk_end(c); s++)
-			if (load_relaxed(&s->v))
+			if (load(&s->v, IDLE_READ))
 				return false;
 	return true;
 }
