@@ -16,7 +16,32 @@ struct call {
 	unsigned long ops;		/* CALL_RING: bound by this ring */
 };
 
-#define CALL_RING	0x676e6972UL	/* "ring" */
+#define CALL_RING	0x676e6972UL	/* "ring"; its deadline is the ring's to keep */
+
+/*
+ * One that the core has never seen: liburctx-uring's, which runs it and takes it
+ * back.  The slot is the address of this, odd.
+ */
+struct foreign {
+	bool (*stop)(struct urctx_callback *cb);
+} __attribute__((aligned(8)));
+
+static inline struct slot *foreign_slot(const struct foreign *f)
+{
+	return (struct slot *)((uintptr_t)f | 1);
+}
+
+static inline bool is_foreign(const struct call *c)
+{
+	return (uintptr_t)c->slot & 1;
+}
+
+static inline bool foreign_stop(struct urctx_callback *cb)
+{
+	uintptr_t f = (uintptr_t)((struct call *)cb)->slot & ~(uintptr_t)1;
+
+	return ((const struct foreign *)f)->stop(cb);
+}
 
 _Static_assert(sizeof(struct call) <= sizeof(struct urctx_callback), "");
 

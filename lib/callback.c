@@ -47,8 +47,8 @@ void run_callback(const struct urctx *root, struct urctx *x, struct slot *s,
 /* Chunks stay chunks: the slot of one that has run may be looked at. */
 static inline __attribute__((unused)) bool is_armed(const struct call *c)
 {
-	if (!c->slot)
-		return c->fn;		/* on the background */
+	if (!c->slot || is_foreign(c))
+		return c->fn;		/* on the background, or by a ring */
 	return load_relaxed(&c->slot->v) == ((uintptr_t)c | TAG_ARMED);
 }
 
@@ -74,7 +74,8 @@ int urctx_after(struct urctx *ctx, struct urctx_callback *cb,
 	if (!ctx)
 		return 0;
 	/* an expiry has to be told by somebody */
-	if (__builtin_expect(load_relaxed(&ctx->state) & LAZY, 0)) {
+	if (__builtin_expect(load_relaxed(&ctx->state) & LAZY, 0) &&
+	    c->kind != CALL_RING) {
 		ret = timer_watch(ctx);
 		if (ret) {
 			c->fn = NULL;
@@ -121,7 +122,11 @@ bool urctx_try_stop(struct urctx_callback *cb)
 {
 	uintptr_t v;
 
-	return cb && stop_once(cb, ((struct call *)cb)->slot, &v);
+	if (!cb)
+		return false;
+	if (__builtin_expect(is_foreign((struct call *)cb), 0))
+		return foreign_stop(cb);
+	return stop_once(cb, ((struct call *)cb)->slot, &v);
 }
 
 static bool runs_here(const struct slot *s)
@@ -142,6 +147,8 @@ bool urctx_stop(struct urctx_callback *cb)
 
 	if (!cb)
 		return false;
+	if (__builtin_expect(is_foreign((struct call *)cb), 0))
+		return foreign_stop(cb);
 	s = ((struct call *)cb)->slot;
 	for (;;) {
 		if (stop_once(cb, s, &v))

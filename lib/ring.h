@@ -20,9 +20,9 @@
  * R1 end.	An op leaves by its own last CQE only (G10); then its slot gets another
  *		generation, and the op is not touched any more.
  * R2 level.	A told op is on abort, asked or in the heap until it leaves (G11).
- * R3 link.	A link is in the table until its last op leaves or it was taken from
- *		the wake list.  It holds a reference to its context.  It is freed when
- *		both it has no ops and its callback can not run any more: stopped, or
+ * R3 link.	A link is in the table until its last op or callback leaves or it was
+ *		taken from the wake list.  It holds a reference to its context.  It is freed when
+ *		both it has none of them and its callback can not run any more: stopped, or
  *		taken from the list.  So its fn may push it whenever it likes.
  * R4 told.	The ops of a link that was taken are told without being touched: their
  *		state says OP_LIVE, their link says told.
@@ -96,6 +96,8 @@ struct ring_link {
 	struct urctx *ctx;
 	const struct urctx_cause *cause;	/* set when it is told */
 	struct ring_node ops;
+	struct ring_node calls;		/* urctx_ring_after() */
+	uint32_t place;			/* in ring.ends, by the context's deadline */
 	bool told;			/* taken from the wake list, out of the table */
 	struct ring_link *free;
 };
@@ -110,7 +112,7 @@ struct ring_slot {
 struct ring_room {
 	size_t bytes;
 	struct ring_slot *slot;
-	struct heap_entry *heap;
+	struct heap_entry *heap, *ends;
 	struct ring_link *link;		/* slots of them beside those of older rooms */
 	struct ring_link **table;	/* 2 * slots */
 	struct ring_room *older;
@@ -143,6 +145,8 @@ struct urctx_ring {
 	uint32_t asked_nr;
 
 	struct heap heap;
+	struct heap ends;		/* of links whose contexts have a deadline */
+	struct ring_node due;		/* callbacks for this turn */
 	struct ring_node abort;		/* to be cancelled, newest first */
 	struct ring_node asked;		/* by `when` */
 	int64_t now;			/* of the last turn that looked */
@@ -250,7 +254,18 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out);
 void link_insert(struct urctx_ring *r, struct ring_link *link);
 void link_remove(struct urctx_ring *r, const struct ring_link *link);
 void link_drop(struct urctx_ring *r, struct ring_link *link);
+void link_unused(struct urctx_ring *r, struct ring_link *link);
 void link_free(struct urctx_ring *r, struct ring_link *link);
+
+static inline bool link_idle(const struct ring_link *link)
+{
+	return !link->call.ops && list_empty(&link->calls);
+}
+
+/* ring_calls.c */
+void calls_due(struct urctx_ring *r, struct ring_link *link);
+bool calls_run(struct urctx_ring *r);
+void calls_drop(struct urctx_ring *r);
 
 /* ring_sqe.c */
 struct io_uring_sqe *ring_sqe_take(struct urctx_ring *r);

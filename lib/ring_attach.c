@@ -76,6 +76,7 @@ int urctx_ring_attach(struct io_uring *ring,
 	r->now = urctx_now();
 	list_init(&r->abort);
 	list_init(&r->asked);
+	list_init(&r->due);
 	*out = r;
 	return 0;
 
@@ -116,18 +117,4 @@ void urctx_ring_stats(const struct urctx_ring *r, struct urctx_ring_stats *stats
 	now.turn_gap_max = load_relaxed(&r->stats.turn_gap_max);
 	memset(stats, 0, size);
 	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
-}
-
-/*
- * A struct urctx_callback is the core's whole; a ring's list of them has no room
- * in it.
- */
-int urctx_ring_after(struct urctx_ring *r, struct urctx *ctx,
-		     struct urctx_callback *cb,
-		     void (*fn)(struct urctx_callback *cb))
-{
-	(void)ctx;
-	if (!r || !cb || !fn)
-		return -EINVAL;
-	return -EOPNOTSUPP;
 }

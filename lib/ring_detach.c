@@ -181,8 +181,10 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 	r->closing = true;
 	tell_all(r);
 	ret = drain(r, NULL, deadline);
-	if (!ret)
+	if (!ret) {
+		calls_drop(r);
 		ret = wait_leaving(r);
+	}
 	if (!ret)
 		ret = disarm(r);
 	if (!ret)

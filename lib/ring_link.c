@@ -86,6 +86,7 @@ static void link_fired(struct urctx_callback *cb)
 int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 {
 	struct ring_link *link = r->link_free;
+	int64_t when;
 	int ret;
 
 	if (unlikely(!link)) {	/* many are leaving, and no turn has heard of it */
@@ -101,7 +102,9 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 	link->ctx = urctx_get(ctx);
 	link->cause = NULL;
 	link->told = false;
+	link->place = 0;
 	list_init(&link->ops);
+	list_init(&link->calls);
 	/* If it has ended by now fn runs in here: the next turn tells the op. */
 	ret = urctx_after(ctx, &link->cb, link_fired);
 	if (unlikely(ret)) {
@@ -109,6 +112,8 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 		return ret;
 	}
 	link_insert(r, link);
+	if (unlikely(urctx_deadline(ctx, &when)))
+		heap_add(&r->ends, when, &link->place);
 	if (unlikely(r->armed == ARM_NO))
 		r->armed = ARM_WANTED;
 	*out = link;
@@ -128,8 +133,16 @@ void link_free(struct urctx_ring *r, struct ring_link *link)
 void link_drop(struct urctx_ring *r, struct ring_link *link)
 {
 	link_ops_add(link, -1UL);
-	if (link->call.ops)
+	if (!link->call.ops)
+		link_unused(r, link);
+}
+
+/* An op or a callback of @link has left: was that the last? */
+void link_unused(struct urctx_ring *r, struct ring_link *link)
+{
+	if (!link_idle(link))
 		return;
+	heap_del(&r->ends, &link->place);
 	if (link->told) {
 		link_free(r, link);
 		return;

@@ -18,12 +18,14 @@ static size_t aligned(size_t n)
 static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 {
 	size_t at = aligned(sizeof(struct ring_room));
-	size_t slot = at, heap, link, table, bytes;
+	size_t slot = at, heap, ends, link, table, bytes;
 	struct ring_room *room;
 
 	/* A node of the heap has its four children in one cache line. */
 	at += aligned(slots * sizeof(struct ring_slot));
 	heap = at + 3 * sizeof(struct heap_entry);
+	at += aligned((slots + 3) * sizeof(struct heap_entry));
+	ends = at + 3 * sizeof(struct heap_entry);
 	at += aligned((slots + 3) * sizeof(struct heap_entry));
 	link = at;
 	at += aligned(links * sizeof(struct ring_link));
@@ -36,6 +38,7 @@ static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 	room->bytes = bytes;
 	room->slot = (void *)((char *)room + slot);
 	room->heap = (void *)((char *)room + heap);
+	room->ends = (void *)((char *)room + ends);
 	room->link = (void *)((char *)room + link);
 	room->table = (void *)((char *)room + table);
 	return room;
@@ -88,6 +91,9 @@ int ring_grow(struct urctx_ring *r, uint32_t slots)
 	if (r->heap.nr)
 		memcpy(room->heap, r->heap.v, r->heap.nr * sizeof(*r->heap.v));
 	r->heap.v = room->heap;
+	if (r->ends.nr)
+		memcpy(room->ends, r->ends.v, r->ends.nr * sizeof(*r->ends.v));
+	r->ends.v = room->ends;
 	r->slots = slots;
 	room->older = r->room;
 	r->room = room;

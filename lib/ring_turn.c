@@ -10,19 +10,30 @@
 
 #define DEAF_NAP	(50 * MSEC)
 
+/* The context of @link has ended, and @link's fn will not run any more. */
+static void tell_link(struct urctx_ring *r, struct ring_link *link,
+		      struct runs *runs)
+{
+	link_remove(r, link);
+	heap_del(&r->ends, &link->place);
+	link->cause = urctx_cause(link->ctx);
+	link->told = true;
+	runs_add(runs, &link->ops);
+	calls_due(r, link);
+	if (!link->call.ops)
+		link_free(r, link);
+}
+
 /* @link was taken from the wake list: its fn has run and knows it no more. */
 static void hear_link(struct urctx_ring *r, struct ring_link *link,
 		      struct runs *runs)
 {
-	if (!link->call.ops) {
+	if (link_idle(link)) {
 		r->leaving--;
 		link_free(r, link);
 		return;
 	}
-	link_remove(r, link);
-	link->cause = urctx_cause(link->ctx);
-	link->told = true;
-	runs_add(runs, &link->ops);
+	tell_link(r, link, runs);
 }
 
 static void hear(struct urctx_ring *r, struct runs *runs)
@@ -58,6 +69,20 @@ static void expire(struct urctx_ring *r, struct runs *runs)
 		}
 		op->state = OP_TOLD;
 		runs_add_op(runs, op);
+	}
+}
+
+/* Contexts whose deadline has passed: nobody else is asked to watch it. */
+static void expire_links(struct urctx_ring *r, struct runs *runs)
+{
+	while (r->ends.nr && r->ends.v[0].key <= r->now) {
+		struct ring_link *link = container_of(r->ends.v[0].place,
+						      struct ring_link, place);
+
+		heap_del(&r->ends, &link->place);
+		/* it ends by being looked at; if it had ended before, we hear of it */
+		if (urctx_err(link->ctx) && urctx_try_stop(&link->cb))
+			tell_link(r, link, runs);
 	}
 }
 
@@ -115,6 +140,8 @@ static int64_t next_time(const struct urctx_ring *r)
 
 	if (r->heap.nr)
 		ns = r->heap.v[0].key - r->now;
+	if (r->ends.nr && r->ends.v[0].key - r->now < ns)
+		ns = r->ends.v[0].key - r->now;
 	if (!list_empty(&r->asked)) {
 		int64_t when = op_of(r->asked.next)->when;
 		int64_t again = when == ASKED_NOW ? ASK_AGAIN : when - r->now;
@@ -136,24 +163,30 @@ static void look(struct urctx_ring *r, struct runs *runs)
 	r->now = now;
 	stamp(r);
 	expire(r, runs);
+	expire_links(r, runs);
 	ask_again(r, runs);
 }
 
 static int64_t turn(struct urctx_ring *r)
 {
 	struct runs runs;
-	bool armed, asked, looks = r->heap.nr || !list_empty(&r->asked);
+	bool armed, asked, ran;
+	bool looks = r->heap.nr || r->ends.nr || !list_empty(&r->asked);
 
 	runs_init(&runs);
 	hear(r, &runs);
 	if (looks)
 		look(r, &runs);
 	runs_end(&runs, &r->abort);
+	ran = calls_run(r);
 	armed = arm(r);
 	asked = ring_ask(r);
 	r->looked = looks && r->heap.nr;
-	/* What the last put of a context has ended, or a busy ring, has to wait. */
-	if (!armed || !asked || wake_any(&r->wake))
+	/*
+	 * What the last put of a context has ended, or a busy ring, has to wait; and
+	 * who waits for a callback is to see that it has run.
+	 */
+	if (ran || !armed || !asked || wake_any(&r->wake) || !list_empty(&r->due))
 		return 0;
 	return next_time(r);
 }
@@ -163,7 +196,8 @@ int64_t ring_turn(struct urctx_ring *r)
 	/* A handler before this is heard below, one after it wakes us. */
 	r->awake = false;
 	compiler_barrier();
-	if (likely(!wake_any(&r->wake) && !r->heap.nr &&
+	if (likely(!wake_any(&r->wake) && !r->heap.nr && !r->ends.nr &&
+		   list_empty(&r->due) &&
 		   r->armed != ARM_WANTED && list_empty(&r->abort) &&
 		   list_empty(&r->asked) && !r->deaf))
 		return URCTX_NEVER;

@@ -291,15 +291,23 @@ void urctx_op_deadline(struct urctx_op *op, int64_t deadline);
 void urctx_op_cancel(struct urctx_op *op, const struct urctx_cause *cause);
 
 /**
- * urctx_ring_after() - a callback in the owner's turn; not there yet
+ * urctx_ring_after() - have a function called in the owner's turn
  * @r: an attachment
- * @ctx: a context
- * @cb: as of urctx_after()
- * @fn: as of urctx_after()
+ * @ctx: a context the caller has a reference to; NULL: armed, never called
+ * @cb: zeroed or idle, as of urctx_after()
+ * @fn: gets @cb, and owns it from entry
  *
- * Until it is: urctx_after(), with an fn that tells your loop.
+ * As urctx_after(), but @fn runs in the owner's next urctx_ring_turn() after @ctx has
+ * ended, or in what calls that, never on another thread.  So urctx_try_stop() by the
+ * owner is final: true until @fn is entered.  A deadline of @ctx is kept by the ring,
+ * and nobody else is started for it.
  *
- * Return: -EOPNOTSUPP; -EINVAL for NULL.
+ * Beware: a turn that has called one says 0: it does not know what it changed.
+ * urctx_ring_detach() takes back those whose contexts have not ended: they are not
+ * called.
+ *
+ * Context: the owner; inside complete(), foreign() and callbacks too.
+ * Return: 0; -EINVAL for NULL; -ENOMEM; -ESHUTDOWN: it is being detached.
  */
 URCTX_MUST_CHECK_ int urctx_ring_after(struct urctx_ring *r, struct urctx *ctx,
 				       struct urctx_callback *cb,

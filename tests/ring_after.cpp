@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* ring_after.cpp - callbacks in the owner's turn, and deadlines without a timekeeper */
+#include "ring_support.hpp"
+
+#include <thread>
+
+namespace {
+
+struct noted {
+	struct urctx_callback cb = {};
+	int ran = 0;
+	std::thread::id on;
+	std::function<void()> then;
+
+	static void fn(struct urctx_callback *cb)
+	{
+		noted *self = reinterpret_cast<noted *>(cb);
+
+		self->ran++;
+		self->on = std::this_thread::get_id();
+		if (self->then)
+			self->then();
+	}
+	int after(struct urctx_ring *r, struct urctx *ctx)
+	{
+		return urctx_ring_after(r, ctx, &cb, fn);
+	}
+};
+
+size_t threads()
+{
+	size_t nr = 0;
+	DIR *dir = opendir("/proc/self/task");
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+} // namespace
+
+TEST_CASE("a ring's callback runs in the owner's turn", "[ring][after][G6]")
+{
+	struct urctx *ctx = derive(nullptr);
+	noted a, b;
+	ring r(8);
+
+	OR_SKIP(r);
+	REQUIRE(a.after(r.r, ctx) == 0);
+	REQUIRE(b.after(r.r, ctx) == 0);
+	std::thread([&] { urctx_cancel(ctx); }).join();
+	CHECK(a.ran == 0);
+	CHECK(urctx_ring_turn(r.r) == 0);
+	CHECK(a.ran == 1);
+	CHECK(b.ran == 1);
+	CHECK(a.on == std::this_thread::get_id());
+	CHECK_FALSE(urctx_try_stop(&a.cb));
+	urctx_put(ctx);
+}
+
+TEST_CASE("until its turn a ring's callback can be taken back", "[ring][after][G6]")
+{
+	struct urctx *ctx = derive(nullptr);
+	noted a, b;
+	ring r(8);
+
+	OR_SKIP(r);
+	REQUIRE(a.after(r.r, ctx) == 0);
+	REQUIRE(b.after(r.r, ctx) == 0);
+	urctx_cancel(ctx);
+	CHECK(urctx_try_stop(&a.cb));
+	CHECK_FALSE(urctx_try_stop(&a.cb));
+	CHECK(urctx_ring_turn(r.r) == 0);
+	CHECK(a.ran == 0);
+	CHECK(b.ran == 1);
+	urctx_put(ctx);
+}
+
+TEST_CASE("armed on what is over it runs in the next turn", "[ring][after]")
+{
+	struct urctx *ctx = derive(nullptr);
+	noted a, again;
+	ring r(8);
+
+	OR_SKIP(r);
+	urctx_cancel(ctx);
+	a.then = [&] { REQUIRE(again.after(r.r, ctx) == 0); };
+	REQUIRE(a.after(r.r, ctx) == 0);
+	CHECK(a.ran == 0);
+	CHECK(urctx_ring_turn(r.r) == 0);
+	CHECK(a.ran == 1);
+	CHECK(again.ran == 0);
+	CHECK(urctx_ring_turn(r.r) == 0);
+	CHECK(again.ran == 1);
+	REQUIRE(a.after(r.r, nullptr) == 0);
+	CHECK(urctx_stop(&a.cb));
+	urctx_put(ctx);
+}
+
+TEST_CASE("a ring keeps the deadlines of its contexts", "[ring][after][G5]")
+{
+	struct urctx *ctx = nullptr;
+	noted a;
+	ring r(8);
+
+	OR_SKIP(r);
+	while (threads() > 3)	/* ".", "..", this one; a housekeeper of before goes */
+		REQUIRE(urctx_wait(nullptr, urctx_now() + SEC / 100) == -ETIME);
+	REQUIRE(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
+	REQUIRE(a.after(r.r, ctx) == 0);
+	CHECK(threads() == 3);
+	while (!a.ran)
+		REQUIRE(urctx_ring_wait(r.r, URCTX_NEVER) >= 0);
+	CHECK(urctx_err(ctx) == -ETIME);
+	urctx_put(ctx);
+}
+
+TEST_CASE("an op ends at the deadline of its context", "[ring][after][G5]")
+{
+	struct urctx *ctx = nullptr;
+	an_op op;
+	char buf[8];
+	int p[2];
+	ring r(8);
+
+	OR_SKIP(r);
+	REQUIRE(pipe(p) == 0);
+	REQUIRE(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
+	struct io_uring_sqe *sqe = urctx_ring_sqe(r.r);
+	io_uring_prep_read(sqe, p[0], buf, sizeof(buf), 0);
+	REQUIRE(urctx_ring_bind(r.r, sqe, ctx, &op.op) == 0);
+	while (!op.ended())
+		REQUIRE(urctx_ring_wait(r.r, URCTX_NEVER) >= 0);
+	CHECK(op.res == -ECANCELED);
+	CHECK(op.cause == &urctx_deadline_exceeded);
+	urctx_put(ctx);
+	close(p[0]);
+	close(p[1]);
+}
+
+TEST_CASE("a detach takes back what has not come", "[ring][after]")
+{
+	struct urctx *ctx = derive(nullptr), *over = derive(nullptr);
+	noted a, b;
+
+	{
+		ring r(8);
+
+		OR_SKIP(r);
+		REQUIRE(a.after(r.r, ctx) == 0);
+		REQUIRE(b.after(r.r, over) == 0);
+		urctx_cancel(over);
+	}
+	CHECK(b.ran == 1);
+	urctx_cancel(ctx);
+	CHECK(a.ran == 0);
+	CHECK_FALSE(urctx_try_stop(&a.cb));
+	urctx_put(ctx);
+	urctx_put(over);
+}
