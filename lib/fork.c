@@ -29,7 +29,20 @@
 
 static pthread_mutex_t grace = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t forks;
-static __thread bool held;	/* glibc runs forks side by side */
+static __thread bool held, held_join;	/* glibc runs forks side by side */
+
+/* Around a thread's first section: liburcu has a mutex taken in there, too. */
+static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
+
+void fork_hold_join(void)
+{
+	pthread_mutex_lock(&joining);
+}
+
+void fork_release_join(void)
+{
+	pthread_mutex_unlock(&joining);
+}
 
 void fork_hold(void)
 {
@@ -48,6 +61,7 @@ static void fork_prepare(void)
 	int saved = errno;
 
 	held = !pthread_mutex_clocklock(&grace, CLOCK_MONOTONIC, &ts);
+	held_join = !pthread_mutex_clocklock(&joining, CLOCK_MONOTONIC, &ts);
 	signals_fork_hold();
 	errno = saved;
 }
@@ -55,12 +69,18 @@ static void fork_prepare(void)
 static void fork_parent(void)
 {
 	signals_fork_release();
+	if (held_join)
+		pthread_mutex_unlock(&joining);
 	if (held)
 		pthread_mutex_unlock(&grace);
 }
 
 static void fork_child(void)
 {
+	if (held_join)
+		pthread_mutex_unlock(&joining);
+	else
+		pthread_mutex_init(&joining, NULL);
 	if (held)
 		pthread_mutex_unlock(&grace);
 	else			/* the housekeeper's, for ever */

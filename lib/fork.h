@@ -9,6 +9,8 @@
 #define fork_register()		((void)0)
 #define fork_hold()		((void)0)
 #define fork_release()		((void)0)
+#define fork_hold_join()	((void)0)
+#define fork_release_join()	((void)0)
 #define fork_count()		1U
 
 #else
@@ -19,6 +21,10 @@ void fork_register(void);
 /* Around a grace period: fork() waits for it, though not for ever. */
 void fork_hold(void);
 void fork_release(void);
+
+/* Around a thread's first section. */
+void fork_hold_join(void);
+void fork_release_join(void);
 
 /* How many forks lie between this process and the first. */
 uint32_t fork_count(void);

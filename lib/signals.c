@@ -140,7 +140,7 @@ int urctx_with_signals(struct urctx *parent, const sigset_t *set,
 	}
 	while (nr > 1)
 		urctx_put(parents[--nr]);
-	return ret;
+	return derived(ret, child);
 }
 
 /* One that has arrived, or 0; its root, if anybody is to hear of it. */

@@ -47,6 +47,8 @@ void thread_register(struct thread *t)
 	 * liburcu maps memory for a thread's first section: here, where there
 	 * may be some to map, and not in a cancel, which a signal may bring.
 	 */
+	fork_hold_join();
 	section_enter();
 	section_exit();
+	fork_release_join();
 }

@@ -129,7 +129,7 @@ leaks() {
 }
 
 self_tests() {
-	for check in headers order style symbols; do
+	for check in go headers order style symbols; do
 		scripts/check-$check --self-test || return
 	done
 }
@@ -148,6 +148,7 @@ gate style scripts/check-style
 gate order scripts/check-order
 gate headers scripts/check-headers
 gate gcc checked gcc
+gate go make_in build-ci/gcc check-go
 gate install installed
 gate no-uring checked no-uring --disable-uring --disable-tests
 gate litmus make_in build-ci/gcc check-litmus

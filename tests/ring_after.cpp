@@ -38,7 +38,7 @@ size_t threads()
 	return nr;
 }
 
-} // namespace
+}
 
 TEST_CASE("a ring's callback runs in the owner's turn", "[ring][after][G6]")
 {

@@ -3,8 +3,8 @@
  * files.c - time and descriptors, as memory: instrumented, like their users
  *
  * Time is a word that whoever asks finds as it is now, and so is a descriptor: the
- * kernel has a lock there.  Making a descriptor allocates, closing frees: one that is used after its close, or closed
- * twice, or lost, is found as memory is.
+ * kernel has a lock there.  Making a descriptor allocates, closing frees: one that
+ * is used after its close, or closed twice, or lost, is found as memory is.
  */
 #include <errno.h>
 
