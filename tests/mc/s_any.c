@@ -9,7 +9,7 @@
  */
 #include "s_call.h"
 
-static struct urctx *p, *q, *n, *y, *z;
+static struct urctx *p, *q, *n, *n2, *y, *y2, *z;
 static struct job *j;
 
 /* In init(): all that a join takes is remembered. */
@@ -70,6 +70,14 @@ static void init_deep(void)
 	n = join_of(q, z, "N");
 	y = node(n, "Y");
 	urctx_put(r);
+}
+
+/* The same with two below M: a walk remembers the first that is too deep for it. */
+static void init_deep_two(void)
+{
+	init_deep();
+	n2 = join_of(q, z, "N2");
+	y2 = node(n2, "Y2");
 }
 
 /* N is put, and lives on as the link of Y. */
@@ -231,6 +239,26 @@ static void t_p_deep(void)
 	mc_assert(urctx_err(y) && urctx_err(z));
 }
 
+static void t_p_deep_two(void)
+{
+	cancel_one(p);
+	mc_assert(urctx_err(y) && urctx_err(y2));
+}
+
+static void t_look_deep(void)
+{
+	if (urctx_err(y) || urctx_err(y2))
+		mc_assert(urctx_err(z));
+}
+
+static void deep_two_ended(void)
+{
+	mc_assert(urctx_err(n2));
+	urctx_put(y2);
+	urctx_put(n2);
+	deep_ended();
+}
+
 static void t_n_deep(void)
 {
 	cancel_two(n);
@@ -272,9 +300,14 @@ static const struct mc_scenario deep = {
 	"any_deep", "G2", init_deep, { t_p_deep, t_n_deep }, deep_ended, LIFE,
 };
 
+static const struct mc_scenario deep_two = {
+	"any_deep_two", "G2 G12", init_deep_two, { t_p_deep_two, t_look_deep },
+	deep_two_ended, LIFE,
+};
+
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &two_end, &below, &helped, &own_cancel, &derives,
 		       &leaves, &leaves_zombie, &zombie_house, &parent_goes, &calls,
-		       &deep, NULL);
+		       &deep, &deep_two, NULL);
 }

@@ -7,7 +7,7 @@
 #include "fd.h"
 #include "s_time.h"
 
-static struct urctx *p, *k;
+static struct urctx *p, *q, *k;
 static int fd;
 
 static void init_none(void)
@@ -33,9 +33,29 @@ static void init_deadline(void)
 	fd = urctx_fd(k);
 }
 
+/* P -> K, a leaf; its memory will be a child of Q, who has a descriptor. */
+static void init_reuse(void)
+{
+	threads(2);
+	housekeeper();
+	p = node(NULL, "P");
+	k = node(p, "K");
+	q = childless(NULL, "Q");
+	used_before(2, q, &chunk_first(q)->slot[0]);
+	give(2, 0, 1);
+}
+
 static void t_cancel(void)
 {
 	cancel_one(p);
+}
+
+static void t_reuse(void)
+{
+	urctx_put(k);
+	k = derive(q);
+	fd = urctx_fd(k);
+	mc_assert(fd > 0);
 }
 
 static void t_fd(void)
@@ -83,6 +103,31 @@ static void over(void)
 	home();
 }
 
+/* Nobody has asked but by the descriptor: it is all that a loop sees. */
+static void told(void)
+{
+	mc_assert(mc_readable(fd));
+	over();
+}
+
+static void t_fd_alone(void)
+{
+	fd = urctx_fd(k);
+	mc_assert(fd > 0);
+}
+
+/* Q's child has nothing to do with P's end. */
+static void untold(void)
+{
+	mc_assert(!mc_readable(fd));
+	live(k);
+	remember(extras_, extra_get(this_thread(), k));
+	urctx_put(k);
+	urctx_put(q);
+	urctx_put(p);
+	home();
+}
+
 static void put_p(void)
 {
 	urctx_put(p);
@@ -94,6 +139,12 @@ static const struct mc_scenario asks = {
 };
 static const struct mc_scenario asks_two = {
 	"fd_ask_two", "G5", init_none, { t_fd, t_fd_too, t_cancel }, over, LIFE,
+};
+static const struct mc_scenario alone = {
+	"fd_alone", "G2", init_none, { t_fd_alone, t_cancel }, told, LIFE | MC_QUICK,
+};
+static const struct mc_scenario reuse = {
+	"fd_reuse", "G2 G9", init_reuse, { t_cancel, t_reuse }, untold, LIFE,
 };
 static const struct mc_scenario both = {
 	"fd_err", "G5", init, { t_err, t_read, t_cancel }, over, LIFE | MC_QUICK,
@@ -110,6 +161,6 @@ static const struct mc_scenario at_once = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &asks, &asks_two, &both, &closes, &expires, &at_once,
-		       NULL);
+	return mc_main(argc, argv, &asks, &asks_two, &alone, &both, &closes, &expires,
+		       &at_once, &reuse, NULL);
 }

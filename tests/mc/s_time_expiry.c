@@ -57,6 +57,14 @@ static void t_cancel(void)
 	won = cancel_one(a);
 }
 
+/* What the deadline has ended is not ended by this (G4). */
+static void t_cancel_late(void)
+{
+	mc_time_is(WHEN);
+	mc_assert(!cancel_one(a));
+	mc_assert(urctx_cause(a) == TWO);
+}
+
 static void t_wait(void)
 {
 	mc_assert(!urctx_wait(k, URCTX_NEVER));
@@ -97,6 +105,10 @@ static const struct mc_scenario err_cancel = {
 static const struct mc_scenario late = {
 	"expiry_late", "G5", init, { t_err_late, t_cancel }, over, LIFE | MC_QUICK,
 };
+static const struct mc_scenario cancel_late = {
+	"expiry_cancel_late", "G4", init_child, { t_cancel_late, t_err }, over,
+	LIFE | MC_QUICK,
+};
 static const struct mc_scenario above = {
 	"expiry_above", "G12", init_child, { t_err_above, t_cancel, t_time }, over, LIFE,
 };
@@ -118,6 +130,6 @@ static const struct mc_scenario waits_less = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &err_cancel, &late, &above, &above_poll, &remaining,
-		       &waits, &waits_child, &waits_less, NULL);
+	return mc_main(argc, argv, &err_cancel, &late, &cancel_late, &above, &above_poll,
+		       &remaining, &waits, &waits_child, &waits_less, NULL);
 }

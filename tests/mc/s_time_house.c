@@ -9,7 +9,7 @@
 #define FAR	(INT64_MAX - HOUSE_IDLE)	/* a second from here does not pass */
 #define SOON	(FAR + WHEN)
 
-static struct urctx *a;
+static struct urctx *a, *other;
 static void (*house_main)(void);
 
 /* In init(): as if @thread had had one. */
@@ -81,6 +81,17 @@ static void init_made(void)
 	give_extra(2);
 }
 
+/* A's extra is one that whoever frees it makes another's of. */
+static void init_reuse(void)
+{
+	threads(2);
+	housekeeper();
+	other = childless(NULL, "O");
+	a = watched(NULL, "A");
+	mc_time_is(WHEN);
+	batch_full(2);
+}
+
 static bool over(const struct urctx *n)
 {
 	return load_relaxed(&n->state) & DONE;
@@ -125,6 +136,35 @@ static void t_watch_heir(void)
 	mc_assert(over(a));
 }
 
+static void t_turn_reuse(void)
+{
+	timers_turn();
+	extra_get(this_thread(), other);
+}
+
+static void t_put_reuse(void)
+{
+	urctx_put(a);
+	extra_get(this_thread(), other);
+}
+
+static void t_turn(void)
+{
+	timers_turn();
+}
+
+static void t_put(void)
+{
+	urctx_put(a);
+}
+
+static void reused(void)
+{
+	remember(extras_, extra_get(this_thread(), other));
+	urctx_put(other);
+	home();
+}
+
 static void put_ended(void)
 {
 	mc_assert(over(a) && urctx_err(a) == -ETIME && urctx_cause(a) == TWO);
@@ -167,7 +207,15 @@ static const struct mc_scenario two_made = {
 	"timer_two_made", "G5", init_made, { t_watch, t_watch }, made, LIFE | MC_QUICK,
 };
 
+static const struct mc_scenario put_reuse = {
+	"timer_put_reuse", "G9", init_reuse, { t_turn, t_put_reuse }, reused, LIFE,
+};
+static const struct mc_scenario turn_reuse = {
+	"timer_turn_reuse", "G9", init_reuse, { t_turn_reuse, t_put }, reused, LIFE,
+};
+
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &sleeps, &goes, &heir, &two_made, NULL);
+	return mc_main(argc, argv, &sleeps, &goes, &heir, &two_made, &put_reuse,
+		       &turn_reuse, NULL);
 }
