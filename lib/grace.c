@@ -19,7 +19,7 @@ void grace_begin(struct urctx *n, uintptr_t word)
 	int64_t now = sys_now();
 	int64_t when = e->grace < URCTX_NEVER - now ? now + e->grace : URCTX_NEVER;
 
-	timer_start(e, TIMER_GRACE, when, word);
+	(void)timer_start(e, TIMER_GRACE, when, word);
 }
 
 static int publish(struct thread *t, struct urctx *parent, struct urctx *n,

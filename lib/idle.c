@@ -21,6 +21,13 @@
 #include "readers.h"
 #include "slot.h"
 
+/* They look at the slots again. */
+static void wake_all(struct extra *e)
+{
+	fetch_add_relaxed(&e->idle_seq, 1);
+	sys_futex_wake(&e->idle_seq);
+}
+
 void idle_left(struct urctx *p, struct slot *s)
 {
 	struct chunk *first = chunk_first(p);
@@ -31,8 +38,7 @@ void idle_left(struct urctx *p, struct slot *s)
 	fence(LEFT_SB);
 	if (load_relaxed(&e->awaited) != s)
 		return;
-	fetch_add_relaxed(&e->idle_seq, 1);
-	sys_futex_wake(&e->idle_seq);
+	wake_all(e);
 }
 
 /* A context that was derived, or a callback that is under way. */
@@ -64,6 +70,8 @@ static struct slot *awaited(struct extra *e, struct slot *s)
 		if (now && now != s && taken(now))
 			return now;
 	while (!cas_relaxed(&e->awaited, &now, s));
+	if (now && now != s)
+		wake_all(e);	/* whoever left it may find ours, and wake nobody */
 	return s;
 }
 

@@ -39,25 +39,38 @@ void extra_leave(struct thread *t, struct extra *e)
 		extra_free(t, e);
 }
 
-void leftovers_run(struct leftover *first, struct leftover *last)
+bool leftovers_hold(struct leftover *first, struct leftover *last)
 {
 	struct thread *t = this_thread();
+	bool outermost = !t->leaving;
 
 	if (t->left_last)
 		t->left_last->next = first;
 	else
 		t->left = first;
 	t->left_last = last;
-	if (t->leaving)
-		return;
 	t->leaving = true;
-	while ((first = t->left)) {
-		t->left = first->next;
+	return outermost;
+}
+
+void leftovers_drain(void)
+{
+	struct thread *t = this_thread();
+	struct leftover *left;
+
+	while ((left = t->left)) {
+		t->left = left->next;
 		if (!t->left)
 			t->left_last = NULL;
-		first->run(first);
+		left->run(left);
 	}
 	t->leaving = false;
+}
+
+void leftovers_run(struct leftover *first, struct leftover *last)
+{
+	if (leftovers_hold(first, last))
+		leftovers_drain();
 }
 
 struct leftover *leftovers;

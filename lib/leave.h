@@ -42,6 +42,13 @@ void extra_leave(struct thread *t, struct extra *e);
  */
 void leftovers_run(struct leftover *first, struct leftover *last);
 
+/*
+ * Around a put that goes on to its parents: what is left of it comes first, theirs
+ * behind it.  True: this is the outermost, and leftovers_drain() is to follow.
+ */
+bool leftovers_hold(struct leftover *first, struct leftover *last);
+void leftovers_drain(void);
+
 /* The same, by the housekeeper or the next put that may: anywhere. */
 void leftovers_later(struct leftover *first, struct leftover *last);
 void leftovers_take(void);

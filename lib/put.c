@@ -175,6 +175,7 @@ static void put_dead(struct urctx *n)
 {
 	struct leaving l = { 0 };
 	struct above a = unlink_dead(n, &l);
+	bool outermost = l.first && leftovers_hold(l.first, l.last);
 	uint32_t i;
 
 	retire(n);
@@ -182,7 +183,8 @@ static void put_dead(struct urctx *n)
 		slot_left_settle(a.up, a.slot);
 	for (i = 0; i < a.nr_links; i++)
 		slot_left_settle(a.links[i].parent, a.links[i].slot);
-	leaving_run(&l);
+	if (outermost)
+		leftovers_drain();
 	retire_settle();
 }
 
@@ -226,7 +228,8 @@ static inline bool ref_drop(struct urctx *n)
 void urctx_put(struct urctx *n)
 {
 	struct thread *t = this_thread();
-	struct leftover *left = NULL;
+	struct leftover *left;
+	bool outermost = false;
 	struct urctx *p;
 
 	touch(n);
@@ -236,8 +239,11 @@ void urctx_put(struct urctx *n)
 		put_interior(n);
 		return;
 	}
-	if (__builtin_expect(load_relaxed(&n->watch) & OWNS, 0))
+	if (__builtin_expect(load_relaxed(&n->watch) & OWNS, 0)) {
 		left = value_leave(n);
+		left->next = NULL;
+		outermost = leftovers_hold(left, left);
+	}
 	p = n->parent;
 	if (p) {
 		struct slot *s = n->slot;
@@ -247,10 +253,8 @@ void urctx_put(struct urctx *n)
 		*thread_hint(t, p) = s;
 	}
 	context_free(t, n);
-	if (__builtin_expect(left != NULL, 0)) {
-		left->next = NULL;
-		leftovers_run(left, left);
-	}
+	if (__builtin_expect(outermost, 0))
+		leftovers_drain();
 	if (__builtin_expect(leftovers_any(), 0))
 		leftovers_take();
 }

@@ -43,14 +43,15 @@ static void push(struct extra *e)
 	while (!cas(&inbox, &head, e, TIMER_PUSH));
 }
 
-void timer_start(struct extra *e, uint32_t from, int64_t when, uintptr_t word)
+bool timer_start(struct extra *e, uint32_t from, int64_t when, uintptr_t word)
 {
 	if (!cas_relaxed(&e->timer, &from, TIMER_ARMED))
-		return;
+		return false;
 	store_relaxed(&e->when, when);
 	e->word = word;
 	push(e);
 	house_until(when);
+	return true;
 }
 
 bool timer_expect(struct extra *e)
@@ -83,8 +84,9 @@ static int arm(struct thread *t, struct urctx *ctx)
 		return -ENOMEM;
 	if (load_relaxed(&e->timer) == TIMER_NONE) {
 		timers_add(1);
-		timer_start(e, TIMER_NONE, load_relaxed(&ctx->deadline),
-			    expiry_word(ctx));
+		if (!timer_start(e, TIMER_NONE, load_relaxed(&ctx->deadline),
+				 expiry_word(ctx)))
+			timers_add(-1U);	/* another thread's */
 	}
 	return 0;
 }

@@ -17,7 +17,8 @@ int timer_watch(struct urctx *ctx);
 void timer_polled(struct urctx *ctx);
 
 /* In a section, or by a holder: @e's context ends at @when, as @word says. */
-void timer_start(struct extra *e, uint32_t from, int64_t when, uintptr_t word);
+/* False: somebody else has, or it is not @from any more. */
+bool timer_start(struct extra *e, uint32_t from, int64_t when, uintptr_t word);
 
 /* A timer that is started some day: the housekeeper stays.  False: there is none. */
 bool timer_expect(struct extra *e);

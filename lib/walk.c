@@ -90,8 +90,8 @@ bool walk_leave(struct walk *w)
 	struct slot *s = w->at->slot;
 
 	if (!w->too_deep) {
-		if (!w->calls)
-			store(&first->flags_clean, 1, CLEAN_SET);
+		/* the second walk comes to some first: born done, with a chunk */
+		store(&first->flags_clean, 1, CLEAN_SET);
 		if (w->calls || !w->saw)
 			store(&first->calls_clean, 1, CLEAN_SET);
 	}
