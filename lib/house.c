@@ -28,6 +28,7 @@ char urctx_grace_period;
  * knows the number from the word that it changed.
  */
 enum { NOBODY, WORKS, NAPS, SLEEPS, DOES = 3, LISTENS = 4, BELL_SHIFT = 3 };
+#define STARTS	((uint32_t)WORKS | LISTENS)	/* perhaps: his thread is being made */
 static uint32_t house;
 static int64_t asleep_until;
 
@@ -71,7 +72,9 @@ void house_until(int64_t when)
 
 bool house_there(void)
 {
-	return load_relaxed(&house) != NOBODY;
+	uint32_t now = load_relaxed(&house);
+
+	return now != NOBODY && now != STARTS;
 }
 
 /*
@@ -83,7 +86,8 @@ static bool grace_over(void)
 {
 	static unsigned looks;
 
-	if ((timers_any() || signals_any()) && looks++ < GRACE_LOOKS)
+	if ((timers_any() || signals_any()) && sys_asymmetric() &&
+	    looks++ < GRACE_LOOKS)
 		return readers_quiet();
 	looks = 0;
 	fork_hold();
@@ -228,23 +232,31 @@ static void house_main(void)
 /* The last start was refused: only a full batch asks again. */
 static bool refused;
 
+/* Whoever relies on him waits for the outcome. */
+static bool start(void)
+{
+	uint32_t was = STARTS;
+	bool there = !sys_thread_start(house_main);
+
+	store_relaxed(&refused, !there);
+	cas_relaxed(&house, &was, there ? WORKS : NOBODY);	/* he may be on his way */
+	sys_futex_wake(&house);
+	return there;
+}
+
 bool house_ensure(bool batch)
 {
 	uint32_t none = NOBODY;
 
+	while (load_relaxed(&house) == STARTS && batch && timers_any())
+		sys_futex_wait_real(&house, STARTS, URCTX_NEVER);
 	if (load_relaxed(&house) != NOBODY || !work_left())
 		return true;
 	if (load_relaxed(&refused) && !batch)
 		return false;
-	if (!cas(&house, &none, WORKS, HOUSE_COME))
-		return true;
-	if (sys_thread_start(house_main)) {
-		store_relaxed(&refused, true);
-		store_relaxed(&house, NOBODY);
-		return false;
-	}
-	store_relaxed(&refused, false);
-	return true;
+	if (!cas(&house, &none, STARTS, HOUSE_COME))
+		return house_ensure(batch);
+	return start();
 }
 
 void house_forked(void)

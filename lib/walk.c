@@ -65,6 +65,7 @@ void walk_enter(struct walk *w, struct urctx *x)
 	else
 		fence(WALK_SB);
 	w->at = x;
+	w->depth++;
 	w->word = inherit(load(&x->state, STATE_READ));
 	walk_chunk(w, chunk_first(x));
 	walk_tick(w);
@@ -77,6 +78,8 @@ void walk_start(struct walk *w, struct urctx *root, bool calls)
 	w->locked = false;
 	w->calls = calls;
 	w->won = false;
+	w->depth = -1;
+	w->unclean = -1;
 	w->nr_via = 0;
 	w->too_deep = NULL;
 	walk_enter(w, root);
@@ -89,7 +92,9 @@ bool walk_leave(struct walk *w)
 	struct urctx *up = w->at->parent;
 	struct slot *s = w->at->slot;
 
-	if (!w->too_deep) {
+	if (w->depth <= w->unclean) {
+		w->unclean = w->depth - 1;	/* nor is the one above */
+	} else {
 		/* the second walk comes to some first: born done, with a chunk */
 		store(&first->flags_clean, 1, CLEAN_SET);
 		if (w->calls || !w->saw)
@@ -97,6 +102,7 @@ bool walk_leave(struct walk *w)
 	}
 	if (w->at == w->root)
 		return false;
+	w->depth--;
 	if (w->nr_via && w->via[w->nr_via - 1].to == w->at) {
 		up = w->via[--w->nr_via].at;
 		s = w->via[w->nr_via].s;
@@ -116,6 +122,7 @@ bool walk_via(struct walk *w, struct urctx *k, struct slot *s)
 	if (w->nr_via == VIA) {
 		if (!w->too_deep && pin(k))
 			w->too_deep = k;
+		w->unclean = w->depth;
 		return false;
 	}
 	*via = (struct via){ .to = k, .at = w->at, .s = s };

@@ -27,6 +27,8 @@ struct walk {
 	bool won;		/* the child was ended by our own cas, a full fence on x86 */
 	bool calls;		/* the second walk, for callbacks */
 	bool saw;		/* a callback, or a subtree that may have some */
+	long depth;		/* of `at` below the root */
+	long unclean;		/* down to here the path leads to what was too deep */
 	unsigned nr_via;
 	struct urctx *too_deep;	/* pinned: a link that there was no room for */
 	bool kept;		/* then the first root is pinned, too */

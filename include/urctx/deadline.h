@@ -12,7 +12,8 @@
  *   urctx_fd()               -                             the kernel's timerfd
  *   ring.h                   in its turn                   the ring's own heap
  *   urctx_done()             at the clock, and if polled   a few polls; then it is
- *                            on, has it watched            one load again
+ *                            on, has it watched            one load again; not on a
+ *                                                          thread that only polls
  *   urctx_after()            has it watched                when armed
  *
  * To have it watched costs about 0.1 us and, until the last put, a block of slots
