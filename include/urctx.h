@@ -91,7 +91,8 @@
  *    URCTX_NEVER; one that is not after now has passed.
  *  - What ends things (cancel, put, end, stop) cannot fail and does not
  *    allocate.  Derivation fails for want of memory only, and where it needs
- *    the timekeeper (grace, signals) if his thread is refused.
+ *    the timekeeper (grace, signals) if his thread is refused.  In a thread's
+ *    first call liburcu aborts if there is no page for what it keeps of it.
  *  - A context passed to you is borrowed for the call.  Keep it longer, or hand
  *    it to another thread: urctx_get() first.  Only who has a reference, or
  *    borrows one, may make another, derive, wait or arm a callback.

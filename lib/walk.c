@@ -119,7 +119,8 @@ bool walk_via(struct walk *w, struct urctx *k, struct slot *s)
 {
 	struct via *via = &w->via[w->nr_via];
 
-	if (w->nr_via == VIA) {
+	/* one at a time: paths through many joins are more than there are joins */
+	if (w->nr_via == VIA || w->too_deep) {
 		if (!w->too_deep && pin(k))
 			w->too_deep = k;
 		w->unclean = w->depth;
