@@ -49,8 +49,8 @@ URCTX_MUST_CHECK_ int urctx_with_any(struct urctx *const *parents, size_t nr,
  *
  * Beware: a signal to the process is meant (kill(2), a terminal); one to a thread,
  * as raise(3) sends it, is that thread's.  A thread that does not block a signal of
- * @set takes it, and its default action, instead.  SIGCHLD and others that are sent once for several events are
- * read once, too.
+ * @set takes it, and its default action, instead.  SIGCHLD and others that are sent
+ * once for several events are read once, too.
  *
  * Context: any thread, inside callbacks too; takes a lock of its own, under which
  * nothing of yours runs; may start the timekeeper; not async-signal-safe.
