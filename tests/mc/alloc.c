@@ -108,9 +108,10 @@ static void *block(size_t size, size_t align, bool user, uintptr_t pc)
 	return p;
 }
 
+/* Slabs are aligned to more and may stay; a block of 16 has one owner, and is freed. */
 void *mc_alloc(size_t size, size_t align)
 {
-	return block(size, align < 16 ? 16 : align, false, PC);
+	return block(size, align < 16 ? 16 : align, align == 16, PC);
 }
 
 void *mc_malloc(size_t size)

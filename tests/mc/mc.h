@@ -21,7 +21,7 @@
 
 enum {
 	MC_QUICK	= 1 << 0,	/* part of the quick run */
-	MC_TYPE_STABLE	= 1 << 1,	/* mc_alloc() memory may stay at the end */
+	MC_TYPE_STABLE	= 1 << 1,	/* slabs may stay at the end */
 	MC_REUSE	= 1 << 2,	/* mc_malloc() hands freed blocks out again */
 	MC_FAIL_MALLOC	= 1 << 3,	/* faults: mc_alloc(), mc_malloc() give NULL */
 	MC_FAIL_THREAD	= 1 << 4,	/* faults: mc_thread_start() gives -EAGAIN */

@@ -9,7 +9,7 @@
 #define FAR	(INT64_MAX - HOUSE_IDLE)	/* a second from here does not pass */
 #define SOON	(FAR + WHEN)
 
-static struct urctx *a, *other;
+static struct urctx *a, *k, *other;
 static void (*house_main)(void);
 
 /* In init(): as if @thread had had one. */
@@ -81,6 +81,14 @@ static void init_made(void)
 	give_extra(2);
 }
 
+/* There is nobody yet, and perhaps none can be started: two want him. */
+static void init_starts(void)
+{
+	threads(2);
+	a = with_extra(until(NULL, "A"));
+	k = with_extra(until(NULL, "K"));
+}
+
 /* A's extra is one that whoever frees it makes another's of. */
 static void init_reuse(void)
 {
@@ -148,6 +156,34 @@ static void t_put_reuse(void)
 	extra_get(this_thread(), other);
 }
 
+/* Who is told that it is watched relies on it. */
+static void wants(struct urctx *n)
+{
+	int ret = timer_watch(n);
+
+	mc_assert(!ret || ret == -EAGAIN);
+	if (!ret)
+		mc_assert(mc_started());
+}
+
+static void t_wants_a(void)
+{
+	wants(a);
+}
+
+static void t_wants_k(void)
+{
+	wants(k);
+}
+
+/* A root, which lives, of the memory that was A's. */
+static void t_put_again(void)
+{
+	urctx_put(a);
+	k = derive(NULL);
+	live(k);
+}
+
 static void t_turn(void)
 {
 	timers_turn();
@@ -162,6 +198,29 @@ static void reused(void)
 {
 	remember(extras_, extra_get(this_thread(), other));
 	urctx_put(other);
+	home();
+}
+
+static void again(void)
+{
+	live(k);
+	mc_time_is(2 * WHEN);
+	timers_turn();
+	live(k);
+	urctx_put(k);
+	urctx_put(other);
+	home();
+}
+
+static void started(void)
+{
+	mc_assert(house_there() == !!mc_started());
+	mc_time_is(WHEN);
+	timers_turn();
+	mc_assert(over(k));
+	urctx_put(k);
+	mc_assert(over(a));
+	urctx_put(a);
 	home();
 }
 
@@ -210,12 +269,20 @@ static const struct mc_scenario two_made = {
 static const struct mc_scenario put_reuse = {
 	"timer_put_reuse", "G9", init_reuse, { t_turn, t_put_reuse }, reused, LIFE,
 };
+static const struct mc_scenario put_again = {
+	"timer_put_again", "G3 G9", init_reuse, { t_turn, t_put_again }, again, LIFE,
+};
 static const struct mc_scenario turn_reuse = {
 	"timer_turn_reuse", "G9", init_reuse, { t_turn_reuse, t_put }, reused, LIFE,
 };
 
+static const struct mc_scenario starts = {
+	"keeper_starts", "G5", init_starts, { t_wants_a, t_wants_k }, started,
+	LIFE | MC_FAIL_THREAD, 2,
+};
+
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &sleeps, &goes, &heir, &two_made, &put_reuse,
-		       &turn_reuse, NULL);
+	return mc_main(argc, argv, &sleeps, &goes, &heir, &starts, &two_made,
+		       &put_reuse, &put_again, &turn_reuse, NULL);
 }
