@@ -216,6 +216,7 @@ static void house_main(void)
 {
 	bool worked;
 
+	this_thread()->keeps_house = true;
 	do {
 		store_relaxed(&timer_wanted, false);
 		keep_time();
@@ -259,7 +260,8 @@ bool house_ensure(bool batch)
 	return start();
 }
 
+/* A callback of his own may have forked: then he is that of the child. */
 void house_forked(void)
 {
-	store_relaxed(&house, NOBODY);
+	store_relaxed(&house, this_thread()->keeps_house ? WORKS : NOBODY);
 }

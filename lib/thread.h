@@ -31,6 +31,7 @@ struct thread {
 	uint32_t retired;		/* since it last looked after them */
 	void *reader;			/* its liburcu state, as readers.c has it */
 	bool unlisted;			/* readers.c has no room for it */
+	bool keeps_house;		/* is the housekeeper */
 	bool leaving;			/* runs leftovers: more of them queue up */
 	uint32_t busy;			/* inside a cache: a handler keeps out of it */
 	const struct urctx *polled;	/* by the slow urctx_done(), */
