@@ -129,7 +129,7 @@ int urctx_clock_advance(int64_t ns)
 	ret = ask(&m, ns);
 	if (ret)
 		return ret;
-	if (house_ensure(true))
+	if (house_rely())
 		tell_house();
 	else
 		take_back(&m);

@@ -212,11 +212,19 @@ static void keep_time(void)
 	}
 }
 
+/* What STARTS becomes; whoever relies on him waits for it. */
+static void outcome(uint32_t state)
+{
+	store_relaxed(&house, state);
+	sys_futex_wake(&house);
+}
+
 static void house_main(void)
 {
 	bool worked;
 
 	this_thread()->keeps_house = true;
+	outcome(WORKS);
 	do {
 		store_relaxed(&timer_wanted, false);
 		keep_time();
@@ -233,15 +241,14 @@ static void house_main(void)
 /* The last start was refused: only a full batch asks again. */
 static bool refused;
 
-/* Whoever relies on him waits for the outcome. */
+/* If it succeeds, `house` is his from then on. */
 static bool start(void)
 {
-	uint32_t was = STARTS;
 	bool there = !sys_thread_start(house_main);
 
 	store_relaxed(&refused, !there);
-	cas_relaxed(&house, &was, there ? WORKS : NOBODY);	/* he may be on his way */
-	sys_futex_wake(&house);
+	if (!there || !sys_threads_run)
+		outcome(there ? WORKS : NOBODY);
 	return there;
 }
 
@@ -249,15 +256,23 @@ bool house_ensure(bool batch)
 {
 	uint32_t none = NOBODY;
 
-	while (load_relaxed(&house) == STARTS && batch && timers_any())
-		sys_futex_wait_real(&house, STARTS, URCTX_NEVER);
 	if (load_relaxed(&house) != NOBODY || !work_left())
 		return true;
 	if (load_relaxed(&refused) && !batch)
 		return false;
-	if (!cas(&house, &none, STARTS, HOUSE_COME))
-		return house_ensure(batch);
-	return start();
+	return !cas(&house, &none, STARTS, HOUSE_COME) || start();
+}
+
+bool house_rely(void)
+{
+	bool there;
+
+	do {
+		there = house_ensure(true);
+		while (load_relaxed(&house) == STARTS)
+			sys_futex_wait_real(&house, STARTS, URCTX_NEVER);
+	} while (there && load_relaxed(&house) == NOBODY && work_left());
+	return there;
 }
 
 /* A callback of his own may have forked: then he is that of the child. */

@@ -15,6 +15,8 @@ void house_needed(void);
 /* There is a housekeeper, or nothing to do; may start a thread.  False: refused. */
 bool house_ensure(bool batch);
 bool house_there(void);
+/* The same for who depends on him: waits while he is being started. */
+bool house_rely(void);
 /* Behind a push for it: it is to be awake at @when. */
 void house_until(int64_t when);
 

@@ -134,7 +134,7 @@ int urctx_with_signals(struct urctx *parent, const sigset_t *set,
 	if (!n)
 		return ret;
 	ret = sources_take(&n->set, parents, &nr);
-	if (!ret && !house_ensure(true))
+	if (!ret && !house_rely())
 		ret = -EAGAIN;
 	if (!ret)
 		ret = any_derive(parents, nr, released, n, child);

@@ -43,6 +43,7 @@
 #define sys_dup_over(fd, onto)	 (-38)
 #define sys_close(fd)		 mc_close(fd)
 #define sys_thread_start(fn)	 mc_thread_start(fn)
+#define sys_threads_run		 false	/* scenarios run it, or do not */
 #define sys_thread_exits(fn)	 ((void)(fn))
 #define sys_poison(p, n)	 mc_poison(p, n)
 #define sys_unpoison(p, n)	 mc_unpoison(p, n)
@@ -95,6 +96,7 @@ bool sys_membarrier(void);
 
 /* A detached thread, all signals blocked, small stack, timer slack 1 ns. */
 int sys_thread_start(void (*fn)(void));
+#define sys_threads_run		true
 /* @fn is to run when this thread exits; again if the library is used after it. */
 void sys_thread_exits(void (*fn)(void));
 

@@ -58,7 +58,7 @@ bool timer_expect(struct extra *e)
 {
 	store_relaxed(&e->timer, TIMER_GRACE);
 	timers_add(1);
-	return house_ensure(true);
+	return house_rely();
 }
 
 /* It is armed: a poll is one load again. */
@@ -100,7 +100,7 @@ int timer_watch(struct urctx *ctx)
 	ret = arm(this_thread(), ctx);
 	if (ret)
 		return ret;
-	if (!house_ensure(true))
+	if (!house_rely())
 		return -EAGAIN;
 	not_lazy(ctx);
 	return 0;
