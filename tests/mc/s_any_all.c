@@ -42,14 +42,9 @@ static void init_two(void)
 	join_put(2, false);
 }
 
-static void init_three(void)
-{
-	join_put(3, false);
-}
-
 static void init_call(void)
 {
-	join_put(3, true);
+	join_put(2, true);
 }
 
 /* Thread 2 makes a child of O of the first memory that comes back to it. */
@@ -60,10 +55,17 @@ static void init_reuse(void)
 	give(2, 1, 0);
 }
 
+/* P has been ended, and walked: all there is is done, and said to be. */
+static void init_clean(void)
+{
+	join_put(2, false);
+	cancel_one(p);
+}
+
 /* P has been ended, by one who has yet to walk. */
 static void init_ended(void)
 {
-	join_put(3, true);
+	join_put(2, true);
 	ended(p);
 }
 
@@ -82,17 +84,17 @@ static void t_cancel_q(void)
 	cancel_two(q);
 }
 
-static void t_put(void)
-{
-	urctx_put(y);
-}
-
 /* Who is told that it has ended knows that one of both has. */
-static void t_look_put(void)
+static void look_put(void)
 {
 	if (urctx_err(y))
 		mc_assert(urctx_err(p) || urctx_err(q));
 	urctx_put(y);
+}
+
+static void t_look_put(void)
+{
+	look_put();
 }
 
 static void t_put_house(void)
@@ -128,24 +130,31 @@ static void left(void)
 	home();
 }
 
+/* Y is what keeps N: it goes now. */
+static void kept(void)
+{
+	mc_assert(urctx_err(y));
+	urctx_put(y);
+	left();
+}
+
 static const struct mc_scenario by_link = {
 	"all_link", "G2 G9", init_two, { t_cancel_q, t_put_house }, left, LIFE,
 };
-static const struct mc_scenario by_both = {
-	"all_both", "G2 G9 G12", init_three, { t_cancel_p, t_cancel_q, t_look_put },
-	left, LIFE,
+static const struct mc_scenario by_parent = {
+	"all_parent", "G2 G9", init_two, { t_cancel_p, t_put_house }, left, LIFE,
 };
-static const struct mc_scenario house = {
-	"all_link_house", "G2 G9", init_three, { t_cancel_p, t_cancel_q, t_put_house },
-	left, LIFE,
+static const struct mc_scenario is_clean = {
+	"all_clean", "G2 G9", init_clean, { t_cancel_q, t_put_house }, left, LIFE,
+};
+static const struct mc_scenario by_both = {
+	"all_both", "G2 G9", init_two, { t_cancel_p, t_cancel_q }, kept, LIFE,
 };
 static const struct mc_scenario call = {
-	"all_link_called", "G2 G6 G9", init_call, { t_cancel_p, t_cancel_q, t_put }, left,
-	LIFE,
+	"all_link_called", "G2 G6 G9", init_call, { t_cancel_q, t_look_put }, left, LIFE,
 };
 static const struct mc_scenario helped = {
-	"all_link_helped", "G2 G6 G9", init_ended, { t_help_p, t_cancel_q, t_put_house },
-	left, LIFE,
+	"all_link_helped", "G2 G6 G9 G12", init_ended, { t_help_p, t_look_put }, left, LIFE,
 };
 static const struct mc_scenario reuse = {
 	"all_link_reuse", "G2 G3 G9", init_reuse, { t_cancel_q, t_put_reuse }, left, LIFE,
@@ -153,6 +162,6 @@ static const struct mc_scenario reuse = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &by_link, &by_both, &house, &call, &helped, &reuse,
-		       NULL);
+	return mc_main(argc, argv, &by_link, &by_parent, &is_clean, &by_both, &call,
+		       &helped, &reuse, NULL);
 }
