@@ -196,7 +196,7 @@ static void left(void)
 	home();
 }
 
-/* Two have made what one needs: the other's is home. */
+/* What was made for the wait goes with P. */
 static void left_bare(void)
 {
 	remember(extras_, extra_get(this_thread(), p));
@@ -218,9 +218,6 @@ static const struct mc_scenario two = {
 };
 static const struct mc_scenario two_wait = {
 	"idle_two_wait", "G9", init_one, { t_wait, t_wait, t_put0 }, left, LIFE,
-};
-static const struct mc_scenario two_made = {
-	"idle_two_made", "G9", init_bare, { t_wait, t_wait, t_put0 }, left_bare, LIFE,
 };
 static const struct mc_scenario made = {
 	"idle_made", "G9", init_bare, { t_wait, t_put0 }, left_bare, LIFE | MC_QUICK,
@@ -253,6 +250,6 @@ static const struct mc_scenario memory = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &one, &two, &two_wait, &two_made, &made, &handover,
+	return mc_main(argc, argv, &one, &two, &two_wait, &made, &handover,
 		       &zombie, &listed, &call, &any, &until, &eintr, &memory, NULL);
 }

@@ -96,6 +96,14 @@ static void init_zombie(void)
 	house_turn();
 }
 
+/* The same with one child. */
+static void init_zombie_one(void)
+{
+	tree(2, 1);
+	urctx_put(v);
+	house_turn();
+}
+
 /* G -> V -> W, a value too, -> Y0 */
 static void init_nested(void)
 {
@@ -230,8 +238,7 @@ static const struct mc_scenario put_child = {
 	"value_put_child", "G9", init_one, { t_put_v, t_look0 }, gone_one, LIFE,
 };
 static const struct mc_scenario cancelled = {
-	"value_cancel", "G2 G9", init_zombie, { t_look0, t_look1, t_cancel }, gone_one,
-	LIFE,
+	"value_cancel", "G2 G9", init_zombie_one, { t_look0, t_cancel }, gone_one, LIFE,
 };
 static const struct mc_scenario three = {
 	"value_three", "G9", init_two, { t_put_v, t_look0, t_look1 }, gone_one, LIFE,
