@@ -103,7 +103,8 @@
  *    armed before, urctx_cancel() where all callbacks it may run are.  Nothing
  *    else.  Threads need no registration.
  *  - fork(): the child may use, cancel and put what it inherited and derive
- *    anew; nothing of that reaches the parent process.  A callback that another
+ *    anew; nothing of that reaches the parent process.  Callbacks of deadlines
+ *    that it inherited wait for its first derivation with a deadline.  A callback that another
  *    thread was running at the fork counts as running in the child for ever:
  *    urctx_stop() of it does not return there, urctx_try_stop() does.  fork()
  *    waits for a grace period of the housekeeper, 100 ms at most.

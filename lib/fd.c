@@ -20,7 +20,7 @@
 
 #define FD_CLOSED	1U	/* the last put was here */
 #define FD_FIRED	2U	/* it is readable */
-#define FD_USE		4U	/* times the number of cancellers in here */
+#define FD_USE		4U	/* somebody is about to make it so */
 
 /* Nothing of a parent process is touched. */
 static void fire(struct extra *e)
@@ -29,6 +29,19 @@ static void fire(struct extra *e)
 
 	if (fd && load_relaxed(&e->fd_process) == fork_count())
 		sys_timerfd_set((int)fd - 1, 1);
+}
+
+/* By the one who has made fd_uses FD_USE. */
+static void fired(struct extra *e)
+{
+	uint32_t uses;
+
+	fire(e);
+	uses = fetch_add(&e->fd_uses, FD_FIRED - FD_USE, FD_USED);
+	if (uses & FD_CLOSED)
+		sys_close((int)load_relaxed(&e->fd) - 1);
+	else
+		sys_futex_wake(&e->fd_uses);
 }
 
 void fd_fire(const struct urctx *n)
@@ -40,25 +53,30 @@ void fd_fire(const struct urctx *n)
 	(void)load(&n->watch, FD_READ);
 	e = extra_of(n);
 	uses = load_relaxed(&e->fd_uses);
+	/* twice would take it back for a moment: one does */
 	do
-		if (uses & (FD_CLOSED | FD_FIRED))
+		if (uses)
 			return;
 	while (!cas_relaxed(&e->fd_uses, &uses, uses + FD_USE));
-	fire(e);
-	fetch_or(&e->fd_uses, FD_FIRED, FD_USED);
-	uses = fetch_sub(&e->fd_uses, FD_USE, FD_USED);
-	if ((uses & FD_CLOSED) && uses < 2 * FD_USE)
-		sys_close((int)load_relaxed(&e->fd) - 1);
+	fired(e);
 }
 
 void fd_see(const struct urctx *n)
 {
 	struct extra *e = extra_of(n);
 
-	if (load_relaxed(&e->fd_uses) & FD_FIRED)
-		return;
-	fire(e);
-	fetch_or(&e->fd_uses, FD_FIRED, FD_USED);
+	uint32_t uses = 0;
+
+	while (!(load_relaxed(&e->fd_uses) & FD_FIRED)) {
+		if (cas_relaxed(&e->fd_uses, &uses, FD_USE)) {
+			fired(e);
+			return;
+		}
+		/* somebody is inside of one system call */
+		if (uses == FD_USE)
+			sys_futex_wait_real(&e->fd_uses, uses, URCTX_NEVER);
+		uses = 0;
+	}
 }
 
 void fd_leave(struct extra *e)

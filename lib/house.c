@@ -127,7 +127,8 @@ static bool work_left(void)
 /* When it is to be awake again.  A clock that is held comes to no timer. */
 static int64_t rest_until(bool worked, bool held)
 {
-	int64_t until = (timers_any() || signals_any()) && !worked ?
+	/* with timers, too: what was dropped meanwhile is thrown out */
+	int64_t until = signals_any() && !timers_any() && !worked ?
 				URCTX_NEVER :
 				sys_now_real() + (worked ? HOUSE_NAP : HOUSE_IDLE);
 	int64_t timer = held ? URCTX_NEVER : timers_next();

@@ -134,7 +134,7 @@ X(FD_SET,	release, "FD_READ",		"fd_add urctx_fd",			\
 	"who finds the fd knows which process made it")				\
 X(FD_READ,	acquire, "FD_SET",		"fire fd_fire urctx_fd",		\
 	"who finds the fd knows which process made it")				\
-X(FD_USED,	acq_rel, "FD_USED",		"fd_fire fd_see fd_leave fd_renew signals_follow signals_ring",	\
+X(FD_USED,	acq_rel, "FD_USED",		"fired fd_leave fd_renew signals_follow signals_ring",	\
 	"the fd is closed behind its last use")					\
 X(FD_SB,	seq_cst, "WAKE_SB",		"urctx_fd",			\
 	"who asks for the fd sees done, or the canceller sees that there is one")	\

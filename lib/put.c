@@ -52,7 +52,7 @@ bool claim(struct urctx *p)
 	if ((w & (ARMED | DEAD)) != ARMED || w >= PIN || !zombie_empty(p))
 		return false;
 	while ((w & (ARMED | DEAD)) == ARMED && w < PIN)
-		if (cas_relaxed(&p->watch, &w, (w & ~ARMED) | DEAD))
+		if (cas_relaxed(&p->watch, &w, (w & ~(ARMED | IDLE)) | DEAD))
 			return true;
 	return false;
 }
@@ -196,7 +196,7 @@ static void put_interior(struct urctx *n)
 
 	if (put_empty(n))
 		while (w < PIN)
-			if (cas_relaxed(&n->watch, &w, w | DEAD)) {
+			if (cas_relaxed(&n->watch, &w, (w & ~IDLE) | DEAD)) {
 				put_dead(n);
 				return;
 			}

@@ -17,7 +17,7 @@
 #include "context.h"
 #include "sys.h"
 
-#define THREAD_STACK	(128 << 10)
+#define THREAD_STACK	(1 << 20)	/* callbacks of expiries run there */
 
 bool sys_has_membarrier;
 

@@ -201,8 +201,9 @@ static void take_new(void)
 		next = load_relaxed(&e->next);
 		add(e);
 	}
-	if (load_relaxed(&dropped) >= TIMERS_SWEEP &&
-	    load_relaxed(&dropped) > heap.nr / 2)
+	if ((load_relaxed(&dropped) >= TIMERS_SWEEP &&
+	     load_relaxed(&dropped) > heap.nr / 2) ||
+	    (heap.nr && load_relaxed(&dropped) >= load_relaxed(&live)))
 		sweep();
 	store_relaxed(&kept, heap.nr);
 }
@@ -256,6 +257,8 @@ int64_t timers_next(void)
 
 void timers_forked(bool torn)
 {
+	/* nobody keeps time here until a derivation sees to it */
+	store_relaxed(&timer_wanted, timers_any());
 	if (!torn)
 		return;
 	/* in the middle of a change: what it held is never told */

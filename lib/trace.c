@@ -49,6 +49,16 @@ int trace_made(int ret, struct urctx *const *child, const void *site)
 	return ret;
 }
 
+void trace_trim(uint32_t first, uint32_t nr)
+{
+	uint32_t at = first + SLAB_OBJECTS;
+	unsigned k = 31 - (unsigned)__builtin_clz(at / SLAB_OBJECTS);
+	struct trace *t = load_relaxed(&table[k]);
+
+	if (t)
+		sys_pages_clear(&t[at - (SLAB_OBJECTS << k)], nr * sizeof(*t));
+}
+
 bool trace_of(const struct urctx *n, struct trace *out)
 {
 	const struct trace *t = record(n, false);

@@ -19,6 +19,11 @@ int trace_made(int ret, struct urctx *const *child, const void *site);
 /* False: nothing is known. */
 bool trace_of(const struct urctx *n, struct trace *out);
 
+/* Of @nr contexts from index @first on, all free: a page of records, or several. */
+void trace_trim(uint32_t first, uint32_t nr);
+#define TRACE_PAGES	4U	/* pages of contexts to a page of records */
+_Static_assert(sizeof(struct trace) * TRACE_PAGES <= sizeof(struct urctx), "");
+
 /* The result of a function that derives, said by itself. */
 #define derived(ret, child)                                                    \
 	trace_made(ret, child, __builtin_return_address(0))
@@ -27,6 +32,8 @@ bool trace_of(const struct urctx *n, struct trace *out);
 
 #define trace_born(n)		((void)0)
 #define trace_of(n, out)	((void)(n), (void)(out), false)
+#define trace_trim(first, nr)	((void)(first), (void)(nr))
+#define TRACE_PAGES		4U
 #define derived(ret, child)	(ret)
 
 #endif

@@ -7,6 +7,7 @@
  * allocates from such a page links its objects anew.
  */
 #include "stock.h"
+#include "trace.h"
 
 #define PAGE	4096U
 #define LOOKS	32		/* naps that a burst may go on undisturbed */
@@ -60,9 +61,25 @@ static void keep_rest(struct stock *st, void *all, const uint8_t *in_page,
 	store_relaxed(&st->left, st->looks ? left / 2 : left);
 }
 
+/* What was noted of contexts, a page of it, goes when all of them do. */
+static void trim_trace(const uint8_t *in_page, uint32_t pages)
+{
+	uint32_t a_page = PAGE / sizeof(struct urctx), run = 0, i;
+
+	for (i = 0; i < pages; i++) {
+		run = in_page[i] == a_page ? run + 1 : 0;
+		if (i % TRACE_PAGES == TRACE_PAGES - 1 && run >= TRACE_PAGES)
+			trace_trim((i + 1 - TRACE_PAGES) * a_page,
+				   TRACE_PAGES * a_page);
+	}
+}
+
 static void give_pages(struct stock *st, const uint8_t *in_page, uint32_t pages)
 {
 	uint32_t a_page = PAGE / st->size, i;
+
+	if (st == &stock_contexts)
+		trim_trace(in_page, pages);
 
 	for (i = 0; i < pages; i++)
 		if (in_page[i] == a_page) {

@@ -18,7 +18,8 @@
  *
  * To have it watched costs about 0.1 us and, until the last put, a block of slots
  * and 128 bytes.  The watcher is the library's one thread (timekeeper); callbacks
- * of an expiry run there, one after the other: one that sleeps delays the others.
+ * of an expiry run there, one after the other, on a stack of 1 MiB: one that sleeps
+ * delays the others.
  *
  * Who notices an expiry ends the context that he looked at, no more: descendants
  * hold the same deadline.  From the deadline on urctx_err() is never 0; a cancel

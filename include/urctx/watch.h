@@ -22,7 +22,8 @@ extern "C" {
  * urctx_err() != 0, and the other way round.
  *
  * Beware: it is the context's own: do not read it, do not close it.  It is closed
- * in the last put, so take it out of an epoll set before.  A child of fork() has to
+ * when the context goes, with the last put of it and of all that was derived from it:
+ * take it out of an epoll set before.  A child of fork() has to
  * ask again, and gets the same number.
  *
  * Context: any thread; lock-free but for mmap(); not async-signal-safe.
@@ -41,7 +42,8 @@ URCTX_MUST_CHECK_ int urctx_fd(struct urctx *ctx);
  * from it or below it, and callbacks of @ctx that are running; not those that are
  * armed.  Who returns from here sees all that was done before those puts.
  *
- * Beware: it says nothing of what is derived meanwhile: stop that first.
+ * Beware: it says nothing of what is derived meanwhile: stop that first.  Values of
+ * what has gone may be released a moment later, by whoever put it.
  *
  * Context: any thread that may sleep, not inside callbacks; blocks until then,
  * @deadline or a signal handler; not async-signal-safe.
