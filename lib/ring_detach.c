@@ -5,23 +5,47 @@
  * The memory of an op is the kernel's until its CQE, whatever was cancelled or
  * closed.  So nothing here gives up an op: what is left is counted.
  */
-#include "context.h"
+#include "extra.h"
 #include "ring.h"
 
-static bool below(const struct urctx *ctx, const struct urctx *from)
+#define JOINS	1024U	/* further parents that are looked at, for one op */
+
+static bool below(const struct urctx *ctx, const struct urctx *from,
+		  unsigned *looks);
+
+/* By a further parent of @ctx, if it has some. */
+static bool below_link(const struct urctx *ctx, const struct urctx *from,
+		       unsigned *looks)
 {
-	while (ctx && ctx != from)
-		ctx = ctx->parent;
+	const struct extra *e = chunk_first(ctx) ? extra_of(ctx) : NULL;
+	uint32_t nr = e ? load_relaxed(&e->nr_links) : 0;
+
+	while (nr-- && *looks) {
+		(*looks)--;
+		if (below(e->links[nr].parent, from, looks))
+			return true;
+	}
+	return false;
+}
+
+/* Held by an op, so all above it is there.  Joins of joins of joins are too much. */
+static bool below(const struct urctx *ctx, const struct urctx *from, unsigned *looks)
+{
+	for (; ctx && ctx != from; ctx = ctx->parent)
+		if (below_link(ctx, from, looks))
+			return true;
 	return ctx;
 }
 
 static bool concerns(const struct ring_op *op, const struct urctx *ctx)
 {
+	unsigned looks = JOINS;
+
 	if (!op || !ctx)
 		return op;
 	if (op->flags & OP_UNISSUED)
-		return below(op_unissued_ctx(op), ctx);
-	return op->link && below(op->link->ctx, ctx);
+		return below(op_unissued_ctx(op), ctx, &looks);
+	return op->link && below(op->link->ctx, ctx, &looks);
 }
 
 /* The first slot from @slot on with an op of @ctx; r->slots: none. */

@@ -159,3 +159,27 @@ TEST_CASE("a detach takes back what has not come", "[ring][after]")
 	urctx_put(ctx);
 	urctx_put(over);
 }
+
+TEST_CASE("drain counts what is derived from a further parent", "[ring][after]")
+{
+	struct urctx *a = derive(nullptr), *b = derive(nullptr), *n = nullptr;
+	struct urctx *both[] = { a, b };
+	an_op op;
+	int p[2];
+	ring r(8);
+
+	OR_SKIP(r);
+	REQUIRE(pipe(p) == 0);
+	REQUIRE(urctx_with_any(both, 2, &n) == 0);
+	r.read(p[0], n, op);
+	r.submit();
+	CHECK(urctx_ring_drain(r.r, a, urctx_now()) == 1);
+	CHECK(urctx_ring_drain(r.r, b, urctx_now()) == 1);
+	urctx_cancel(b);
+	CHECK(urctx_ring_drain(r.r, b, urctx_now() + PATIENCE) == 0);
+	CHECK(op.ended());
+	for (struct urctx *ctx : { n, a, b })
+		urctx_put(ctx);
+	close(p[0]);
+	close(p[1]);
+}
