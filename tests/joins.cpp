@@ -53,7 +53,7 @@ size_t threads_called(const std::string &name)
 	return nr;
 }
 
-} // namespace
+}
 
 /* It has a chunk from its birth, and no walk for marks comes by it. */
 TEST_CASE("G2: a cancel ends where a join is born done, nine links down", "[G2]")
