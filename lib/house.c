@@ -200,7 +200,10 @@ bool house_rest(bool worked)
 		return true;
 	fence(HOUSE_REST_SB);
 	was = NOBODY;
-	return work_left() && cas(&house, &was, WORKS, HOUSE_COME);
+	if (!work_left() || !cas_relaxed(&house, &was, WORKS))
+		return false;
+	fence_after_rmw(HOUSE_REST_SB);	/* others may have come and gone */
+	return true;
 }
 
 /* What is due; where a test holds the clock, one time after the other (clock.c). */
@@ -261,7 +264,11 @@ bool house_ensure(bool batch)
 		return true;
 	if (load_relaxed(&refused) && !batch)
 		return false;
-	return !cas(&house, &none, STARTS, HOUSE_COME) || start();
+	if (!cas_relaxed(&house, &none, STARTS))
+		return true;
+	/* the new one finds what the one before him left: that was behind a fence */
+	fence_after_rmw(HOUSE_REST_SB);
+	return start();
 }
 
 bool house_rely(void)

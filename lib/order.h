@@ -92,10 +92,8 @@ X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"take",			\
 	"a retired context is whole when it is taken")				\
 X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB LEAVE_SB",	"house_pushed house_until",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
-X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB HOUSE_COME",	"house_rest",			\
+X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest house_ensure",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
-X(HOUSE_COME,	acquire, "HOUSE_REST_SB",		"house_rest house_ensure",	\
-	"a housekeeper finds what the one before him left")			\
 X(STOCK_PUSH,	release, "STOCK_POP",		"stock_push",			\
 	"a magazine is whole when it is taken")					\
 X(STOCK_POP,	acquire, "STOCK_PUSH",		"stock_pop",			\
