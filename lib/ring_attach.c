@@ -20,7 +20,9 @@
 #define FEATURES	(IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |      \
 			 IORING_FEAT_FAST_POLL | IORING_FEAT_EXT_ARG)
 
+#ifndef OPS_LEAST
 #define OPS_LEAST	64U
+#endif
 
 static const struct urctx_ring_params no_params;
 

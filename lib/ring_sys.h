@@ -17,6 +17,7 @@
 #define ring_eventfd_read(fd)	mc_eventfd_read(fd)
 #define ring_eventfd_close(fd)	mc_eventfd_close(fd)
 #define ring_process()		0U
+#define ring_thread()		mc_thread()
 
 #else
 

@@ -43,6 +43,13 @@ void mc_timerfd_set(int fd, int64_t when);
 int mc_readable(int fd);
 void mc_close(int fd);
 
+/* An eventfd that counts; which thread a ring's owner is (uring.c, s_ring_wake.c). */
+int mc_eventfd(void);
+void mc_eventfd_write(int fd);
+uint64_t mc_eventfd_read(int fd);
+void mc_eventfd_close(int fd);
+uintptr_t mc_thread(void);
+
 /* What the scenario says the time is at first; now; it becomes so late, at least. */
 int64_t mc_start(void);
 int64_t mc_time(void);

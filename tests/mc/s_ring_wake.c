@@ -13,13 +13,13 @@
 static uint32_t counter;
 static int is_open;
 
-static int mc_eventfd(void)
+int mc_eventfd(void)
 {
 	is_open = 1;
 	return 7;
 }
 
-static void mc_eventfd_write(int fd)
+void mc_eventfd_write(int fd)
 {
 	mc_assert(fd == 7 && is_open);
 	__atomic_fetch_add(&counter, 1, __ATOMIC_RELEASE);
@@ -31,7 +31,7 @@ static uint32_t written(void)
 	return __atomic_load_n(&counter, __ATOMIC_ACQUIRE);
 }
 
-static uint64_t mc_eventfd_read(int fd)
+uint64_t mc_eventfd_read(int fd)
 {
 	uint32_t sum;
 
@@ -41,7 +41,7 @@ static uint64_t mc_eventfd_read(int fd)
 	return sum;
 }
 
-static void mc_eventfd_close(int fd)
+void mc_eventfd_close(int fd)
 {
 	(void)fd;
 	is_open = 0;
