@@ -10,7 +10,7 @@
 #include "bench.h"
 #include "latency.h"
 
-enum { MAX_ROWS = 64 };
+enum { MAX_ROWS = 96 };
 
 static struct bench bench = { .ring_name = "defer" };
 static const char *json_path, *svg_path;
@@ -35,7 +35,7 @@ static const char usage_text[] =
 "  --op OP          latency: recv, accept, poll, pipe, or read of --file\n"
 "  --file PATH      latency: what read reads; a regular file or a FIFO\n"
 "  --count N        latency: so many operations of each kind\n"
-"  --ring KIND      default, coop or defer (the default)\n"
+"  --ring KIND      default, coop, sqpoll or defer (the default)\n"
 "  --reps N         rounds of ours and of the baseline (default 11)\n"
 "  --quick          a smoke test: few rounds, small trees\n"
 "  --json FILE      write the results there too\n"
@@ -83,6 +83,7 @@ static void choose_ring(const char *name)
 		{ "coop", IORING_SETUP_COOP_TASKRUN },
 		{ "defer", IORING_SETUP_SINGLE_ISSUER |
 			   IORING_SETUP_DEFER_TASKRUN },
+		{ "sqpoll", IORING_SETUP_SQPOLL },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
@@ -91,14 +92,14 @@ static void choose_ring(const char *name)
 			bench.ring_name = kinds[i].name;
 			return;
 		}
-	usage_error("--ring takes default, coop or defer, not '%s'", name);
+	usage_error("--ring takes default, coop, defer or sqpoll, not '%s'", name);
 }
 
 static void list_rows(void)
 {
 	for (unsigned g = 0; row_groups[g]; g++)
 		for (const struct row *row = row_groups[g]; row->name; row++) {
-			printf("%-22s %-5s %s; baseline: %s\n", row->name,
+			printf("%-24s %-5s %s; baseline: %s\n", row->name,
 			       row->group, row->what,
 			       row->baseline ? row->baseline : "none");
 		}

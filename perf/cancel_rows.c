@@ -173,8 +173,8 @@ static double side_hand(void *arg)
 
 static void run_cross(const struct bench *b, struct result *r)
 {
-	static const side_fn side[SIDES] = { side_cross, side_wake, side_hand };
-	static struct series s[SIDES];
+	static const side_fn side[] = { side_cross, side_wake, side_hand };
+	static struct series s[ARRAY_SIZE(side)];
 	static struct other o;
 	struct target target;
 	double hand;
@@ -193,7 +193,7 @@ static void run_cross(const struct bench *b, struct result *r)
 	hist_reset(&o.all);
 	o.x = (struct cross){ .b = b, .target = &target, .hist = &o.round,
 			      .n = b->quick ? 200 : 1500 };
-	if (!rounds_run(b->rounds, WHOLE, side, SIDES, &o, s)) {
+	if (!rounds_run(b->rounds, WHOLE, side, ARRAY_SIZE(side), &o, s)) {
 		result_fail(r, "a round failed: %s",
 			    o.x.error ? strerror(-o.x.error) :
 					"a recv was not aborted");
@@ -206,10 +206,43 @@ static void run_cross(const struct bench *b, struct result *r)
 	result_extra(r, "p99", hist_percentile(&o.all, 99));
 	result_extra(r, "p999", hist_percentile(&o.all, 99.9));
 	result_note(r, "p50 of a pending recv; by hand %.0f ns (%.2f); "
-		    "ours p99 %.0f ns", hand, hand / r->base,
-		    hist_percentile(&o.all, 99));
+		    "ours p99 %.0f ns%s", hand, hand / r->base,
+		    hist_percentile(&o.all, 99),
+		    b->ring_flags & IORING_SETUP_SQPOLL && b->nr_cpus < 3 ?
+		    "; the kernel's thread has no CPU of its own" : "");
 	target_close(&target);
 }
+
+/* cancel_cqe_cross is of the ring that --ring says, these are of theirs. */
+static void run_cross_on(const struct bench *b, struct result *r,
+			 const char *name, unsigned flags)
+{
+	struct bench kind = bench_fewer(b, 2);
+
+	kind.ring_flags = flags;
+	kind.ring_name = name;
+	run_cross(&kind, r);
+}
+
+static void run_cross_default(const struct bench *b, struct result *r)
+{
+	run_cross_on(b, r, "default", 0);
+}
+
+static void run_cross_coop(const struct bench *b, struct result *r)
+{
+	run_cross_on(b, r, "coop", IORING_SETUP_COOP_TASKRUN);
+}
+
+static void run_cross_sqpoll(const struct bench *b, struct result *r)
+{
+	run_cross_on(b, r, "sqpoll", IORING_SETUP_SQPOLL);
+}
+
+#define CROSS(kind)                                                            \
+	{ "cancel_cqe_cross_" #kind, "ring", "ns",                             \
+	  "the same on a ring that is " #kind, "bare eventfd wake", 1.2,       \
+	  GOAL_RATIO_MAX, 0, run_cross_##kind }
 
 const struct row cancel_rows[] = {
 	{ "cancel_cqe_same", "ring", "ns",
@@ -218,5 +251,8 @@ const struct row cancel_rows[] = {
 	{ "cancel_cqe_cross", "ring", "ns",
 	  "urctx_cancel() on another thread to the CQE, owner asleep, p50",
 	  "bare eventfd wake", 1.2, GOAL_RATIO_MAX, 0, run_cross },
+	CROSS(default),
+	CROSS(coop),
+	CROSS(sqpoll),
 	{ NULL }
 };

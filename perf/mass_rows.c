@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include <urctx/ring.h>
 #include "bench.h"
@@ -14,8 +15,12 @@ enum {
 	SOCKETS = 1000,
 	CQ_ENTRIES = 65536,	/* the kernel's hash of requests grows with it */
 	SQ_ENTRIES = 256,
+	SQ_SMALL = 64,
 	BARE_BATCH = 128,	/* the fastest of 32, 64, 128 and 256 */
 };
+
+#define LEAD		INT64_C(100000000)
+#define LEAD_MOST	INT64_C(10000000000)
 
 struct counted {
 	struct urctx_op op;
@@ -25,7 +30,8 @@ struct counted {
 struct mass {
 	const struct bench *b;
 	struct result *r;
-	unsigned n;
+	unsigned n, sq;
+	int64_t lead;		/* of a deadline, so that all are bound before it */
 	int fd[SOCKETS];
 	struct counted *op;
 	struct io_uring ours, bare;
@@ -62,7 +68,8 @@ static void counted_complete(struct urctx_op *op)
 	--*((struct counted *)op)->left;
 }
 
-static bool bind_all(struct mass *m, struct urctx *ctx, unsigned *left)
+static bool bind_all(struct mass *m, struct urctx *ctx, int64_t deadline,
+		     unsigned *left)
 {
 	for (unsigned i = 0; i < m->n; i++) {
 		struct io_uring_sqe *sqe = urctx_ring_sqe(m->ring);
@@ -72,7 +79,8 @@ static bool bind_all(struct mass *m, struct urctx *ctx, unsigned *left)
 		prep(m, sqe, i);
 		m->op[i].op.complete = counted_complete;
 		m->op[i].left = left;
-		if (urctx_ring_bind(m->ring, sqe, ctx, &m->op[i].op))
+		if (urctx_ring_bind_flags(m->ring, sqe, ctx, &m->op[i].op,
+					  deadline, 0))
 			return false;
 	}
 	return urctx_ring_turn(m->ring) >= 0 &&
@@ -87,7 +95,7 @@ static double side_mass(void *arg)
 	struct urctx *ctx;
 	int64_t t0, ns, e = 0;
 
-	if (urctx_with_cancel(NULL, &ctx) || !bind_all(m, ctx, &left))
+	if (urctx_with_cancel(NULL, &ctx) || !bind_all(m, ctx, URCTX_NEVER, &left))
 		return NAN;
 	t0 = now_ns();
 	urctx_cancel(ctx);
@@ -137,6 +145,7 @@ static double side_bare(void *arg)
 {
 	struct mass *m = arg;
 	unsigned left = m->n, next = m->n;
+	unsigned most = m->sq < BARE_BATCH ? m->sq : BARE_BATCH;
 	int64_t t0;
 
 	if (!bare_submit_all(m))
@@ -145,7 +154,7 @@ static double side_bare(void *arg)
 	while (left) {
 		unsigned batch = 0;
 
-		while (next && batch < BARE_BATCH) {
+		while (next && batch < most) {
 			struct io_uring_sqe *sqe = io_uring_get_sqe(&m->bare);
 
 			io_uring_prep_cancel64(sqe, data_of(--next), 0);
@@ -167,8 +176,8 @@ static bool mass_open(struct mass *m)
 		result_fail(m->r, "out of memory");
 		return false;
 	}
-	if (ring_open(m->b, &m->ours, SQ_ENTRIES, CQ_ENTRIES) ||
-	    ring_open(m->b, &m->bare, SQ_ENTRIES, CQ_ENTRIES) ||
+	if (ring_open(m->b, &m->ours, m->sq, CQ_ENTRIES) ||
+	    ring_open(m->b, &m->bare, m->sq, CQ_ENTRIES) ||
 	    urctx_ring_attach(&m->ours, NULL, &m->ring)) {
 		result_skip(m->r, "no ring with room for %d CQEs", CQ_ENTRIES);
 		return false;
@@ -176,18 +185,78 @@ static bool mass_open(struct mass *m)
 	return sockets_open(m);
 }
 
+static bool mass_begin(struct mass *m, const struct bench *b, struct result *r,
+		       unsigned sq)
+{
+	m->b = b;
+	m->r = r;
+	m->n = b->quick ? 5000 : 50000;
+	m->sq = sq;
+	if (!ring_usable(b, r) || !mass_open(m))
+		return false;
+	result_extra(r, "operations", m->n);
+	result_extra(r, "sockets", SOCKETS);
+	result_extra(r, "sq", sq);
+	return true;
+}
+
 static void run_mass(const struct bench *b, struct result *r)
 {
 	static struct mass m;
 
-	m.b = b;
-	m.r = r;
-	m.n = b->quick ? 5000 : 50000;
-	if (!ring_usable(b, r) || !mass_open(&m))
+	if (!mass_begin(&m, b, r, SQ_ENTRIES))
 		return;
 	bench_ab(b, r, WHOLE, side_mass, side_bare, &m);
-	result_extra(r, "operations", m.n);
-	result_extra(r, "sockets", SOCKETS);
+	if (b->quick)
+		result_note(r, "--quick: 5,000 operations");
+}
+
+/* ---------------------------------------------------------- one deadline for all */
+
+static void sleep_until(int64_t t)
+{
+	struct timespec ts = { t / 1000000000, t % 1000000000 };
+
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &ts, NULL))
+		;
+}
+
+/*
+ * ms from the deadline to the last complete(), the owner being there in time.  If
+ * this machine is too slow to bind them all before it, that is tried again with
+ * a later one.
+ */
+static double side_expire(void *arg)
+{
+	struct mass *m = arg;
+	int64_t deadline, e = 0;
+	unsigned left = m->n;
+	bool in_time;
+
+	deadline = now_ns() + m->lead;
+	if (!bind_all(m, NULL, deadline, &left))
+		return NAN;
+	in_time = now_ns() < deadline;
+	sleep_until(deadline);
+	while (left && e >= 0)
+		e = urctx_ring_wait(m->ring, URCTX_NEVER);
+	if (e < 0)
+		return NAN;
+	if (in_time)
+		return (double)(now_ns() - deadline) / 1e6;
+	m->lead *= 2;
+	return m->lead < LEAD_MOST ? side_expire(m) : NAN;
+}
+
+static void run_expire(const struct bench *b, struct result *r)
+{
+	struct bench fewer = bench_fewer(b, 2);
+	static struct mass m;
+
+	m.lead = LEAD;
+	if (!mass_begin(&m, b, r, SQ_SMALL))
+		return;
+	bench_ab(&fewer, r, WHOLE, side_expire, side_bare, &m);
 	if (b->quick)
 		result_note(r, "--quick: 5,000 operations");
 }
@@ -206,7 +275,7 @@ static void op_bytes(void *arg, void *out)
 	if (urctx_with_cancel(NULL, &ctx))
 		return;
 	before = rss_bytes();
-	if (!bind_all(m, ctx, &left))
+	if (!bind_all(m, ctx, URCTX_NEVER, &left))
 		return;
 	*(double *)out = (double)(rss_bytes() - before) / m->n;
 }
@@ -237,6 +306,7 @@ static void run_op_bytes(const struct bench *b, struct result *r)
 	m.b = b;
 	m.r = r;
 	m.n = b->quick ? 5000 : 50000;
+	m.sq = SQ_ENTRIES;
 	if (!ring_usable(b, r))
 		return;
 	bench_ab(b, r, WHOLE, side_op_bytes, NULL, &m);
@@ -249,6 +319,9 @@ const struct row mass_rows[] = {
 	{ "mass_cancel_50k", "ring", "ms",
 	  "cancel to the last CQE of 50,000 recv on 1,000 sockets",
 	  "bare newest-first loop", 1.1, GOAL_RATIO_MAX, 0, run_mass },
+	{ "mass_expire_50k", "ring", "ms",
+	  "one deadline of 50,000 recv to the last CQE, SQ of 64",
+	  "bare newest-first loop", 1.1, GOAL_RATIO_MAX, 0, run_expire },
 	{ "bytes_per_op", "ring", "bytes",
 	  "resident memory an operation in flight", NULL,
 	  NAN, GOAL_NONE, 0, run_op_bytes },

@@ -48,7 +48,7 @@ static void print_row(FILE *f, const struct row *row, const struct result *r)
 	char spread[52];
 
 	if (r->failed[0] || r->skipped[0]) {
-		fprintf(f, "%-22s %s: %s\n", row->name,
+		fprintf(f, "%-24s %s: %s\n", row->name,
 			r->failed[0] ? "FAILED" : "skipped",
 			r->failed[0] ? r->failed : r->skipped);
 		return;
@@ -63,12 +63,12 @@ static void print_row(FILE *f, const struct row *row, const struct result *r)
 	else
 		snprintf(ratio, sizeof(ratio), "%.3f", result_ratio(r));
 	goal_text(goal, sizeof(goal), row);
-	fprintf(f, "%-22s %7s %-5s %-17s %8s  %-26s %7s  %-12s %s\n",
+	fprintf(f, "%-24s %7s %-5s %-17s %8s  %-26s %7s  %-12s %s\n",
 		row->name, ours, row->unit, spread, base,
 		row->baseline ? row->baseline : "-", ratio, goal,
 		verdict[result_met(row, r) + 1]);
 	if (r->note[0])
-		fprintf(f, "%-22s   %s\n", "", r->note);
+		fprintf(f, "%-24s   %s\n", "", r->note);
 }
 
 void report_table(FILE *f, const struct row *const *rows,
@@ -76,7 +76,7 @@ void report_table(FILE *f, const struct row *const *rows,
 {
 	unsigned met = 0, missed = 0, skipped = 0, failed = 0;
 
-	fprintf(f, "%-22s %7s %-5s %-17s %8s  %-26s %7s  %-12s %s\n", "what",
+	fprintf(f, "%-24s %7s %-5s %-17s %8s  %-26s %7s  %-12s %s\n", "what",
 		"ours", "", "[least..most]", "baseline", "which is", "ratio",
 		"goal", "");
 	for (unsigned i = 0; i < nr; i++) {

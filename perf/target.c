@@ -11,7 +11,7 @@
 #include <urctx/ring.h>
 #include "target.h"
 
-enum { FILE_BLOCK = 1 << 20, SMALL = 64 };
+enum { FILE_BLOCK = 1 << 20, SMALL = 64, SQPOLL_MS = 1 };
 
 static bool open_pair(struct target *t)
 {
@@ -160,6 +160,9 @@ int ring_open(const struct bench *b, struct io_uring *ring, unsigned sq,
 {
 	struct io_uring_params p = { .flags = b->ring_flags };
 
+	/* Its thread sleeps when the loops that use the ring are over. */
+	if (p.flags & IORING_SETUP_SQPOLL)
+		p.sq_thread_idle = SQPOLL_MS;
 	if (cq) {
 		p.flags |= IORING_SETUP_CQSIZE;
 		p.cq_entries = cq;
