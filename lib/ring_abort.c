@@ -199,6 +199,8 @@ void urctx_op_deadline(struct urctx_op *user_op, int64_t deadline)
 	if (deadline <= op->ring->now)	/* not late: it is told to end now */
 		deadline = urctx_now();
 	op->when = deadline;
+	if (!URCTX_RULE_29 && op->flags & OP_TIMED)
+		return;
 	if (deadline == URCTX_NEVER)
 		heap_del(&op->ring->heap, &op->place);
 	else if (op->place)

@@ -74,8 +74,10 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 	}
 	if (URCTX_RULE_40 && unlikely(urctx_done(ctx)))
 		return bind_ended(r, sqe, ctx, op, urctx_cause(ctx));
-	if (unlikely(deadline <= r->now))
+	if (URCTX_RULE_61 && unlikely(deadline <= r->now))
 		return bind_ended(r, sqe, ctx, op, &urctx_deadline_exceeded);
+	if (!URCTX_RULE_18 && deadline != URCTX_NEVER)
+		flags |= URCTX_OP_LINK_TIMEOUT;
 	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT)) {
 		ret = ring_timer_room(r, sqe, deadline);
 		if (ret > 0)
@@ -103,7 +105,8 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		list_init(&op->node);
 	}
 	op->when = deadline;
-	if (deadline != URCTX_NEVER)
+	if (deadline != URCTX_NEVER &&
+	    (URCTX_RULE_22 || !(flags & URCTX_OP_LINK_TIMEOUT)))
 		heap_add(&r->heap, deadline, &op->place);
 	if (!URCTX_RULE_15)
 		op->ts.tv_sec = sqe->fd;

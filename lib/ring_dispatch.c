@@ -100,6 +100,9 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 			ring_answer(r, op, cqe->res);
 		return true;
 	case KIND_TIMER:
+		if (op && !URCTX_RULE_21 && cqe->res != -ECANCELED)
+			op_complete(r, op, cqe->res, 0);
+		return true;
 	case KIND_NOP:
 		return true;
 	case KIND_UNWAKE:

@@ -56,9 +56,53 @@
 #ifndef URCTX_RULE_15
 #define URCTX_RULE_15 1
 #endif
+/* The ring's own heap has the deadlines, unless the kernel's timer is asked for. */
+#ifndef URCTX_RULE_18
+#define URCTX_RULE_18 1
+#endif
 /* Cancels that succeed are silent, those that fail are heard. */
 #ifndef URCTX_RULE_19
 #define URCTX_RULE_19 1
+#endif
+/* No timer of the kernel for what a worker carries out: it would not fire. */
+#ifndef URCTX_RULE_20
+#define URCTX_RULE_20 1
+#endif
+/* What that timer reports ends nothing. */
+#ifndef URCTX_RULE_21
+#define URCTX_RULE_21 1
+#endif
+/* It fires once and may fail: its op is in the heap as well. */
+#ifndef URCTX_RULE_22
+#define URCTX_RULE_22 1
+#endif
+/* Who has ended an op is for the clock and the context to say, not for CQEs. */
+#ifndef URCTX_RULE_23
+#define URCTX_RULE_23 1
+#endif
+/* Deadlines are moments: a timer starts only when its op does. */
+#ifndef URCTX_RULE_25
+#define URCTX_RULE_25 1
+#endif
+/* A timer that is no time is refused, and its op goes with it. */
+#ifndef URCTX_RULE_26
+#define URCTX_RULE_26 1
+#endif
+/* The timer takes its op's place in the caller's chain. */
+#ifndef URCTX_RULE_27
+#define URCTX_RULE_27 1
+#endif
+/* An op and its timer go together, however full the SQ is. */
+#ifndef URCTX_RULE_28
+#define URCTX_RULE_28 1
+#endif
+/* The timer can not be moved: a deadline that is moved, is so in the heap. */
+#ifndef URCTX_RULE_29
+#define URCTX_RULE_29 1
+#endif
+/* The time is kept in the op: a thread of the kernel reads it when it likes. */
+#ifndef URCTX_RULE_30
+#define URCTX_RULE_30 1
 #endif
 /* Nobody but the owner touches the ring. */
 #ifndef URCTX_RULE_33
@@ -99,6 +143,14 @@
 /* An SQE that must not run fails, so that a chain behind it breaks. */
 #ifndef URCTX_RULE_58
 #define URCTX_RULE_58 1
+#endif
+/* Times are CLOCK_MONOTONIC's, ours and the kernel's. */
+#ifndef URCTX_RULE_60
+#define URCTX_RULE_60 1
+#endif
+/* What is late when it is bound is not issued. */
+#ifndef URCTX_RULE_61
+#define URCTX_RULE_61 1
 #endif
 
 #endif

@@ -12,6 +12,8 @@
 /* Opcodes that wait by polling, on a file that can be polled. */
 static bool pollable(const struct io_uring_sqe *sqe)
 {
+	if (!URCTX_RULE_20)
+		return true;
 	switch (sqe->opcode) {
 	case IORING_OP_READ:
 	case IORING_OP_READV:
@@ -44,9 +46,18 @@ int ring_timer_room(struct urctx_ring *r, const struct io_uring_sqe *sqe,
 		return -EINVAL;
 	if (!pollable(sqe))
 		return -EOPNOTSUPP;
-	if (deadline <= urctx_now())
+	if (URCTX_RULE_61 && deadline <= urctx_now())
 		return 1;
-	return ring_sqe_room(r, 1, 1) ? 0 : -EBUSY;
+	return ring_sqe_room(r, 1, URCTX_RULE_28) ? 0 : -EBUSY;
+}
+
+/* The kernel refuses one that is no time, and drops the op with it. */
+static void set_time(struct ring_op *op)
+{
+	const int64_t sec = URCTX_RULE_26 ? 1000000000 : INT64_MAX;
+
+	op->ts.tv_sec = op->when / sec;
+	op->ts.tv_nsec = op->when % sec;
 }
 
 /* The timer's SQE takes the op's place in the caller's chain. */
@@ -54,13 +65,15 @@ void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
 		    struct ring_op *op)
 {
 	const unsigned chain = IOSQE_IO_LINK | IOSQE_IO_HARDLINK;
+	const unsigned kind = (URCTX_RULE_25 ? IORING_TIMEOUT_ABS : 0) |
+			      (URCTX_RULE_60 ? 0 : IORING_TIMEOUT_REALTIME);
 	struct io_uring_sqe *sqe = io_uring_get_sqe(r->ring);
+	struct __kernel_timespec here = { 0, 0 };
 
 	op->flags |= OP_TIMED;
-	op->ts.tv_sec = op->when / 1000000000;
-	op->ts.tv_nsec = op->when % 1000000000;
-	io_uring_prep_link_timeout(sqe, &op->ts, IORING_TIMEOUT_ABS);
-	sqe->flags = op_sqe->flags & chain;
+	set_time(op);
+	io_uring_prep_link_timeout(sqe, URCTX_RULE_30 ? &op->ts : &here, kind);
+	sqe->flags = URCTX_RULE_27 ? op_sqe->flags & chain : 0;
 	if (!r->drain)
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	sqe->user_data = op_ud(r, op, KIND_TIMER);
@@ -77,7 +90,7 @@ void ring_timer_check(struct urctx_ring *r, struct ring_op *op)
 
 	if (op->when < when)
 		when = op->when;
-	if (op->cause || when > urctx_now())
+	if (!URCTX_RULE_23 || op->cause || when > urctx_now())
 		return;
 	op->cause = &urctx_deadline_exceeded;
 	stat_add(r, told, 1);
