@@ -221,8 +221,8 @@ static inline struct ring_op *op_of(struct ring_node *n)
 
 static inline bool ring_mine(const struct urctx_ring *r)
 {
-	return likely(r->owner == ring_thread() &&
-		      r->process == ring_process());
+	return likely((!URCTX_RULE_42 || r->owner == ring_thread()) &&
+		      (!URCTX_RULE_43 || r->process == ring_process()));
 }
 
 /* A call on another thread than the owner's: nothing of @r may be touched. */

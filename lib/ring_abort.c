@@ -64,16 +64,16 @@ void ring_count_try(struct urctx_ring *r, struct ring_op *op)
 {
 	if (op->tries == UINT8_MAX)
 		return;
-	if (++op->tries == STUCK_TRIES)
+	if (++op->tries == STUCK_TRIES && URCTX_RULE_50)
 		stat_add(r, stuck, 1);
 }
 
 /* A cancel was answered.  @op is in flight, whatever @res says. */
 void ring_answer(struct urctx_ring *r, struct ring_op *op, int res)
 {
-	if (op->state != OP_ASKED || res >= 0)
+	if (op->state != OP_ASKED || (URCTX_RULE_7 && res >= 0))
 		return;
-	if ((!URCTX_RULE_5 && res == -EALREADY) ||
+	if (res >= 0 || (!URCTX_RULE_5 && res == -EALREADY) ||
 	    (!URCTX_RULE_6 && res == -ENOENT)) {
 		op->state = OP_PARKED;
 		list_del_init(&op->node);

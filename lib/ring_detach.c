@@ -87,7 +87,7 @@ static int drain(struct urctx_ring *r, const struct urctx *ctx, int64_t deadline
 			if (ret < 0)
 				return ret;
 			if (deadline != URCTX_NEVER && urctx_now() >= deadline)
-				return count(r, ctx);
+				return URCTX_RULE_46 ? count(r, ctx) : 0;
 		}
 	}
 	return 0;
@@ -205,6 +205,8 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 	r->closing = true;
 	tell_all(r);
 	ret = drain(r, NULL, deadline);
+	if (!URCTX_RULE_45 && ret > 0)
+		ret = 0;
 	if (!ret) {
 		calls_drop(r);
 		ret = wait_leaving(r);

@@ -18,7 +18,7 @@ static int32_t result(const struct ring_op *op, int32_t res)
 		return -ECANCELED;
 	if (!URCTX_RULE_3 && op->cause && res > 0)
 		return -EINTR;
-	if (unlikely(res <= ERESTART_LAST && res >= ERESTART_FIRST))
+	if (URCTX_RULE_4 && unlikely(res <= ERESTART_LAST && res >= ERESTART_FIRST))
 		return -EINTR;
 	return res;
 }
@@ -60,7 +60,7 @@ static void op_complete(struct urctx_ring *r, struct ring_op *op, int32_t res,
 		ring_timer_check(r, op);
 	op->res = result(op, res);
 	op->cqe_flags = flags;
-	if (likely(!(flags & IORING_CQE_F_MORE)))
+	if (likely(!URCTX_RULE_32 || !(flags & IORING_CQE_F_MORE)))
 		op_leave(r, op);
 	r->completed++;
 	r->calls++;
@@ -83,7 +83,8 @@ static void woken(struct urctx_ring *r, const struct io_uring_cqe *cqe)
 	if (cqe->flags & IORING_CQE_F_MORE)
 		return;
 	/* Overflow ends it, or somebody's cancel of everything. */
-	r->armed = ARM_WANTED;
+	if (URCTX_RULE_37)
+		r->armed = ARM_WANTED;
 	if (cqe->res < 0 && cqe->res != -ECANCELED)
 		r->deaf = true;
 }
@@ -132,6 +133,8 @@ bool ring_deliver(struct urctx_ring *r, const struct io_uring_cqe *cqe)
 		return stale(r);
 	if (!URCTX_RULE_9 && op->state == OP_ASKED)
 		return true;
+	if (!URCTX_RULE_38 && cqe->res == -EINTR)
+		ring_tell(r, op, &urctx_canceled);
 	op_complete(r, op, cqe->res, cqe->flags);
 	return true;
 }

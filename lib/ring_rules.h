@@ -20,6 +20,10 @@
 #ifndef URCTX_RULE_3
 #define URCTX_RULE_3 1
 #endif
+/* The kernel's own codes for a signal, which are no errnos, come as -EINTR. */
+#ifndef URCTX_RULE_4
+#define URCTX_RULE_4 1
+#endif
 /* -EALREADY may be a lost cancel: ask again. */
 #ifndef URCTX_RULE_5
 #define URCTX_RULE_5 1
@@ -27,6 +31,10 @@
 /* -ENOENT does not mean finished: ask again. */
 #ifndef URCTX_RULE_6
 #define URCTX_RULE_6 1
+#endif
+/* Nor does a cancel that has worked: how many it hit says nothing of the op. */
+#ifndef URCTX_RULE_7
+#define URCTX_RULE_7 1
 #endif
 /* The CQEs of a cancel and of its op come in any order, or one of them not. */
 #ifndef URCTX_RULE_9
@@ -104,6 +112,10 @@
 #ifndef URCTX_RULE_30
 #define URCTX_RULE_30 1
 #endif
+/* An op with F_MORE goes on: many shots, or a buffer that is still being sent. */
+#ifndef URCTX_RULE_32
+#define URCTX_RULE_32 1
+#endif
 /* Nobody but the owner touches the ring. */
 #ifndef URCTX_RULE_33
 #define URCTX_RULE_33 1
@@ -120,13 +132,49 @@
 #ifndef URCTX_RULE_36
 #define URCTX_RULE_36 1
 #endif
+/* A wake may get lost: the poll that hears it is armed again when it ends. */
+#ifndef URCTX_RULE_37
+#define URCTX_RULE_37 1
+#endif
+/* Wakes have a kind of their own: an op that ends with -EINTR, just did. */
+#ifndef URCTX_RULE_38
+#define URCTX_RULE_38 1
+#endif
 /* What is bound to a context that has ended is never issued. */
 #ifndef URCTX_RULE_40
 #define URCTX_RULE_40 1
 #endif
+/* Ops are submitted by the owner: the kernel ends them with their thread. */
+#ifndef URCTX_RULE_42
+#define URCTX_RULE_42 1
+#endif
+/* A forked child owns no ring, though it has its memory. */
+#ifndef URCTX_RULE_43
+#define URCTX_RULE_43 1
+#endif
+/* A thread of the kernel takes the SQEs when it likes: wait for room. */
+#ifndef URCTX_RULE_44
+#define URCTX_RULE_44 1
+#endif
+/* Detach lets no op go that the kernel has. */
+#ifndef URCTX_RULE_45
+#define URCTX_RULE_45 1
+#endif
+/* Who waits until a deadline is told how many are left. */
+#ifndef URCTX_RULE_46
+#define URCTX_RULE_46 1
+#endif
 /* A full SQ delays a cancel and never drops it. */
 #ifndef URCTX_RULE_47
 #define URCTX_RULE_47 1
+#endif
+/* What is in the CQ is reaped, whatever the wait has said. */
+#ifndef URCTX_RULE_48
+#define URCTX_RULE_48 1
+#endif
+/* What can not be aborted is asked for in vain, and the statistics say so. */
+#ifndef URCTX_RULE_50
+#define URCTX_RULE_50 1
 #endif
 /* A ring whose SQEs or CQEs may look different is refused. */
 #ifndef URCTX_RULE_55
@@ -151,6 +199,14 @@
 /* What is late when it is bound is not issued. */
 #ifndef URCTX_RULE_61
 #define URCTX_RULE_61 1
+#endif
+/* A wait that ended for its time has not failed. */
+#ifndef URCTX_RULE_64
+#define URCTX_RULE_64 1
+#endif
+/* How late the owner was is told: no timer helps him who does not look. */
+#ifndef URCTX_RULE_66
+#define URCTX_RULE_66 1
 #endif
 
 #endif

@@ -60,7 +60,7 @@ int ring_submit(struct urctx_ring *r)
 {
 	int saved = errno, ret = io_uring_submit(r->ring);
 
-	if (ret >= 0 && r->ring->flags & IORING_SETUP_SQPOLL)
+	if (URCTX_RULE_44 && ret >= 0 && r->ring->flags & IORING_SETUP_SQPOLL)
 		(void)io_uring_sqring_wait(r->ring);
 	errno = saved;
 	return ret;

@@ -158,7 +158,7 @@ static void look(struct urctx_ring *r, struct runs *runs)
 {
 	int64_t now = urctx_now();
 
-	if (r->looked)
+	if (URCTX_RULE_66 && r->looked)
 		stat_max(r, turn_gap_max, now - r->now);
 	r->now = now;
 	stamp(r);

@@ -106,12 +106,14 @@ int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline)
 	}
 	ret = submit_and_wait(r, ns);
 	r->awake = true;
+	if (!URCTX_RULE_48 && ret < 0 && ret != -ETIME)
+		return ret;
 	reaped = reap(r);
 	if (r->completed != before)
 		return (int)(r->completed - before);
 	if (reaped)
 		return reaped;
-	if (ret >= 0 || ret == -ETIME || ret == -EBUSY || ret == -EAGAIN)
+	if (ret >= 0 || (URCTX_RULE_64 && ret == -ETIME) || ret == -EBUSY || ret == -EAGAIN)
 		return 0;
 	return ret;
 }
