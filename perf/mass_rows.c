@@ -141,25 +141,26 @@ static unsigned reap(struct io_uring *ring)
 	return ended;
 }
 
-static double side_bare(void *arg)
+static void bare_cancel(struct mass *m, unsigned i)
 {
-	struct mass *m = arg;
+	struct io_uring_sqe *sqe = io_uring_get_sqe(&m->bare);
+
+	io_uring_prep_cancel64(sqe, data_of(i), 0);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = 1;
+}
+
+static double bare_cancel_all(struct mass *m)
+{
 	unsigned left = m->n, next = m->n;
 	unsigned most = m->sq < BARE_BATCH ? m->sq : BARE_BATCH;
-	int64_t t0;
+	int64_t t0 = now_ns();
 
-	if (!bare_submit_all(m))
-		return NAN;
-	t0 = now_ns();
 	while (left) {
 		unsigned batch = 0;
 
 		while (next && batch < most) {
-			struct io_uring_sqe *sqe = io_uring_get_sqe(&m->bare);
-
-			io_uring_prep_cancel64(sqe, data_of(--next), 0);
-			sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-			sqe->user_data = 1;
+			bare_cancel(m, --next);
 			batch++;
 		}
 		if (io_uring_submit_and_wait(&m->bare, batch ? batch : 1) < 0)
@@ -167,6 +168,11 @@ static double side_bare(void *arg)
 		left -= reap(&m->bare);
 	}
 	return (double)(now_ns() - t0) / 1e6;
+}
+
+static double side_bare(void *arg)
+{
+	return bare_submit_all(arg) ? bare_cancel_all(arg) : NAN;
 }
 
 static bool mass_open(struct mass *m)
@@ -222,14 +228,14 @@ static void sleep_until(int64_t t)
 }
 
 /*
- * ms from the deadline to the last complete(), the owner being there in time.  If
+ * ms from when the owner is back, behind the deadline, to the last complete().  If
  * this machine is too slow to bind them all before it, that is tried again with
  * a later one.
  */
 static double side_expire(void *arg)
 {
 	struct mass *m = arg;
-	int64_t deadline, e = 0;
+	int64_t deadline, t0, e = 0;
 	unsigned left = m->n;
 	bool in_time;
 
@@ -238,14 +244,27 @@ static double side_expire(void *arg)
 		return NAN;
 	in_time = now_ns() < deadline;
 	sleep_until(deadline);
+	t0 = now_ns();
 	while (left && e >= 0)
 		e = urctx_ring_wait(m->ring, URCTX_NEVER);
 	if (e < 0)
 		return NAN;
 	if (in_time)
-		return (double)(now_ns() - deadline) / 1e6;
+		return (double)(now_ns() - t0) / 1e6;
 	m->lead *= 2;
 	return m->lead < LEAD_MOST ? side_expire(m) : NAN;
+}
+
+/* It has slept as long: caches are as cold. */
+static double side_bare_slept(void *arg)
+{
+	struct mass *m = arg;
+	int64_t deadline = now_ns() + m->lead;
+
+	if (!bare_submit_all(m))
+		return NAN;
+	sleep_until(deadline);
+	return bare_cancel_all(m);
 }
 
 static void run_expire(const struct bench *b, struct result *r)
@@ -256,9 +275,118 @@ static void run_expire(const struct bench *b, struct result *r)
 	m.lead = LEAD;
 	if (!mass_begin(&m, b, r, SQ_SMALL))
 		return;
-	bench_ab(&fewer, r, WHOLE, side_expire, side_bare, &m);
+	bench_ab(&fewer, r, WHOLE, side_expire, side_bare_slept, &m);
 	if (b->quick)
 		result_note(r, "--quick: 5,000 operations");
+}
+
+/* ------------------------------------------------------------- the longest turn */
+
+/*
+ * us of CPU time of the longest turn and its submit, until none is left: so long
+ * nothing else of the loop has its turn.
+ */
+static double longest_turn(struct mass *m, const unsigned *left)
+{
+	int64_t longest = 0;
+
+	while (*left) {
+		struct io_uring_cqe *cqe;
+		unsigned head, seen = 0;
+		int64_t t0 = thread_ns(), ns;
+
+		if (urctx_ring_turn(m->ring) < 0 ||
+		    io_uring_submit(&m->ours) < 0)
+			return NAN;
+		ns = thread_ns() - t0;
+		if (ns > longest)
+			longest = ns;
+		if (io_uring_get_events(&m->ours) < 0)
+			return NAN;
+		io_uring_for_each_cqe(&m->ours, head, cqe) {
+			seen++;
+			if (!urctx_ring_dispatch(m->ring, cqe))
+				return NAN;
+		}
+		io_uring_cq_advance(&m->ours, seen);
+	}
+	return (double)longest / 1e3;
+}
+
+static double side_turn_cancel(void *arg)
+{
+	struct mass *m = arg;
+	unsigned left = m->n;
+	struct urctx *ctx;
+	double us;
+
+	if (urctx_with_cancel(NULL, &ctx) ||
+	    !bind_all(m, ctx, URCTX_NEVER, &left))
+		return NAN;
+	urctx_cancel(ctx);
+	us = longest_turn(m, &left);
+	urctx_put(ctx);
+	return us;
+}
+
+static double side_turn_expire(void *arg)
+{
+	struct mass *m = arg;
+	unsigned left = m->n;
+	int64_t deadline = now_ns() + m->lead;
+
+	if (!bind_all(m, NULL, deadline, &left))
+		return NAN;
+	sleep_until(deadline);
+	return longest_turn(m, &left);
+}
+
+/* us: all of them, without a look at what has ended. */
+static double side_one_go(void *arg)
+{
+	struct mass *m = arg;
+	unsigned left = m->n;
+	double us;
+	int64_t t0;
+
+	if (!bare_submit_all(m))
+		return NAN;
+	t0 = thread_ns();
+	for (unsigned next = m->n; next;) {
+		for (unsigned i = 0; next && i < m->sq; i++)
+			bare_cancel(m, --next);
+		if (io_uring_submit(&m->bare) < 0)
+			return NAN;
+	}
+	us = (double)(thread_ns() - t0) / 1e3;
+	while (left) {
+		if (io_uring_get_events(&m->bare) < 0)
+			return NAN;
+		left -= reap(&m->bare);
+	}
+	return us;
+}
+
+static void run_turn(const struct bench *b, struct result *r, side_fn side)
+{
+	struct bench fewer = bench_fewer(b, 4);
+	static struct mass m;
+
+	m.lead = LEAD;
+	if (!mass_begin(&m, b, r, SQ_ENTRIES))
+		return;
+	bench_ab(&fewer, r, WHOLE, side, side_one_go, &m);
+	result_note(r, "CPU time%s", b->quick ? "; --quick: 5,000 operations" : "");
+}
+
+static void run_turn_cancel(const struct bench *b, struct result *r)
+{
+	run_turn(b, r, side_turn_cancel);
+}
+
+static void run_turn_expire(const struct bench *b, struct result *r)
+{
+	run_turn(b, r, side_turn_expire);
 }
 
 /* --------------------------------------------------------------- bytes an op */
@@ -322,6 +450,12 @@ const struct row mass_rows[] = {
 	{ "mass_expire_50k", "ring", "ms",
 	  "one deadline of 50,000 recv to the last CQE, SQ of 64",
 	  "bare newest-first loop", 1.1, GOAL_RATIO_MAX, 0, run_expire },
+	{ "turn_max", "ring", "us",
+	  "longest urctx_ring_turn() and submit while 50,000 recv are cancelled",
+	  "all in one go", NAN, GOAL_NONE, 0, run_turn_cancel },
+	{ "turn_max_expire", "ring", "us",
+	  "the same while they pass one deadline", "all in one go",
+	  NAN, GOAL_NONE, 0, run_turn_expire },
 	{ "bytes_per_op", "ring", "bytes",
 	  "resident memory an operation in flight", NULL,
 	  NAN, GOAL_NONE, 0, run_op_bytes },
