@@ -11,6 +11,7 @@
 #include <time.h>
 #include <urctx.h>
 #include "bench.h"
+#include "busy.h"
 #include "hist.h"
 
 /* Deadlines that fall on no grid: a timer tick is nobody's advantage. */
@@ -104,28 +105,10 @@ static double side_sleep(void *arg)
 
 /* ------------------------------------------------------------ idle, and busy */
 
-struct spinner {
-	pthread_t thread;
-	struct expiry *e;
-	int cpu;
-};
-
-static void *spin(void *arg)
-{
-	struct spinner *s = arg;
-
-	pin_to(s->cpu);
-	while (!atomic_load_explicit(&s->e->stop, memory_order_relaxed))
-		;
-	return NULL;
-}
-
 /* All on the row's one CPU, so that a thread's place is nobody's luck. */
 static void run_expiry(const struct bench *b, struct result *r, bool busy)
 {
 	static struct expiry e;
-	struct spinner s[2];
-	unsigned spinners = busy ? b->nr_cpus < 2 ? 1 : 2 : 0, started = 0;
 	pthread_t t;
 
 	e.b = b;
@@ -137,22 +120,12 @@ static void run_expiry(const struct bench *b, struct result *r, bool busy)
 		result_fail(r, "no thread");
 		return;
 	}
-	for (; started < spinners; started++) {
-		s[started] = (struct spinner){ .e = &e,
-					       .cpu = b->cpu[started] };
-		if (pthread_create(&s[started].thread, NULL, spin,
-				   &s[started]))
-			break;
-	}
-	if (started == spinners)
+	if (!busy || busy_start(b, r))
 		bench_ab(b, r, SLICES, side_callback, side_sleep, &e);
-	else
-		result_fail(r, "no thread");
+	busy_stop();
 	atomic_store(&e.stop, true);
 	sem_post(&e.go);
 	pthread_join(t, NULL);
-	while (started)
-		pthread_join(s[--started].thread, NULL);
 	result_extra(r, "p99", hist_percentile(&e.ours, 99));
 	result_extra(r, "baseline_p99", hist_percentile(&e.bare, 99));
 	result_note(r, "p50 of a round; p99 of all %.0f, of the baseline %.0f ns",
