@@ -3,72 +3,120 @@
 # Show that each rule of lib/ring_rules.h is needed: build the ring binding
 # without it, and see its test fail that passes with it.
 #
-#   ring_controls.sh TEST_PROGRAM LIBURCTX.SO
+#   ring_controls.sh TEST_PROGRAM LIBURCTX.SO [RULE...]
 #
 # TEST_PROGRAM has the tests, by the names of the rules ([rule1]...). Needs $CC,
 # $top_srcdir. Ends with 77 where io_uring is forbidden.
+#
+# A rule's build compiles the files that mention it; two rules at a time, each 20
+# seconds at most.
 set -u
 
 program=$1 core=$(readlink -f "$2")
+shift 2
 srcdir=${top_srcdir:-$(cd "$(dirname "$0")/.." && pwd)}
+rules=$srcdir/lib/ring_rules.h
+
+# compile DIRECTORY "FLAGS" FILE...
+compile() {
+	dir=$1 flags=$2
+	shift 2
+	for file; do
+		${CC:-cc} -std=gnu11 -O1 -fPIC -fvisibility=hidden -pthread -w \
+			-D_GNU_SOURCE -DURCTX_URING_LIBRARY $flags \
+			-I"$srcdir/include" -include "$srcdir/lib/export.h" \
+			-c -o "$dir/$(basename "$file" .c).o" "$file" || return 1
+	done
+}
+
+# link DIRECTORY: what was compiled there, and the rest as it is
+link() {
+	objects=
+	for object in "$work"/all/*.o; do
+		own=$1/${object##*/}
+		[ -e "$own" ] || own=$object
+		objects="$objects $own"
+	done
+	${CC:-cc} -shared -pthread -Wl,-soname,liburctx-uring.so.0 \
+		-o "$1/liburctx-uring.so.0" $objects \
+		-L"$work" -Wl,-rpath,"$work" -lurctx -luring
+}
+
+# with LIBRARY SECONDS TESTS: their exit status, 124 when they hang
+with() {
+	LD_PRELOAD="$work/$1/liburctx-uring.so.0" \
+		timeout "$2" "$program" -a "$3" >"$work/$1.log" 2>&1
+}
+
+# Which files to compile without it.
+mentioning() {
+	if grep -qw "URCTX_RULE_$1" "$srcdir"/lib/ring.h "$srcdir"/lib/ring_[!r]*.h; then
+		ls "$srcdir"/lib/ring*.c
+	else
+		grep -lw "URCTX_RULE_$1" "$srcdir"/lib/ring*.c
+	fi
+}
+
+# One row of the table, on stdout.
+one() {
+	rule=$1 passes=FAILS without=-
+	text=$(sed -n "/URCTX_RULE_${rule}\$/{x;p;};h" "$rules" |
+		sed 's,^/\* ,,; s, \*/$,,' | head -n 1)
+	ln -s all "$work/with$rule"
+	with "with$rule" 8 "[rule$rule]" && passes=passes
+	grep -q 'No test cases matched' "$work/with$rule.log" && passes='NO TEST'
+	mkdir "$work/$rule"
+	if compile "$work/$rule" "-DURCTX_RULE_$rule=0" $(mentioning "$rule") &&
+	   link "$work/$rule"; then
+		with "$rule" 12 "[rule$rule]"
+		case $? in
+		0)	without=PASSES ;;
+		124)	without=hangs ;;
+		13[0-9])	without=crashes ;;
+		*)	without=fails ;;
+		esac
+	else
+		without='NO BUILD'
+	fi
+	grep -q "^| $rule |" "$srcdir/doc/pitfalls.md" || passes='NO DOC'
+	printf '%-6s %-9s %-9s %s\n' "$rule" "$passes" "$without" "$text"
+}
+
+if [ -n "${URCTX_CONTROLS-}" ]; then	# a child of the run below
+	work=$URCTX_CONTROLS
+	one "$1" >"$work/$1.row"
+	exit 0
+fi
+
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 ln -s "$core" "$work/liburctx.so.0"
 ln -s "$core" "$work/liburctx.so"
-
-# build DIRECTORY FLAG...
-build() {
-	dir=$1
-	shift
-	mkdir "$dir" &&
-	${CC:-cc} -std=gnu11 -O1 -g -fPIC -shared -fvisibility=hidden -pthread \
-		-D_GNU_SOURCE -DURCTX_URING_LIBRARY "$@" -w \
-		-I"$srcdir/include" -include "$srcdir/lib/export.h" \
-		-Wl,-soname,liburctx-uring.so.0 -o "$dir/liburctx-uring.so.0" \
-		"$srcdir"/lib/ring*.c "$srcdir"/lib/heap.c "$srcdir"/lib/sys.c \
-		-L"$work" -Wl,-rpath,"$work" -lurctx -luring
-}
-
-# with LIBRARY TESTS: their exit status, 124 when they hang
-with() {
-	LD_PRELOAD="$1/liburctx-uring.so.0" \
-		timeout 20 "$program" "$2" >"$work/log" 2>&1
-}
-
-failures=0
-build "$work/all" || exit 1
-with "$work/all" '[ring]'
-if grep -q 'skipped: io_uring' "$work/log"; then
-	grep -m 1 'skipped: io_uring' "$work/log"
+mkdir "$work/all"
+compile "$work/all" '' "$srcdir"/lib/ring*.c "$srcdir"/lib/heap.c \
+	"$srcdir"/lib/sys.c && link "$work/all" || exit 1
+with all 8 '[rule1]'
+if grep -q 'skipped: io_uring' "$work/all.log"; then
+	grep -m 1 'skipped: io_uring' "$work/all.log"
 	exit 77
 fi
 
-printf '%-6s %-9s %-14s %s\n' rule with without 'what it is'
-for rule in $(sed -n 's/^#define URCTX_RULE_\([0-9]*\) .*/\1/p' \
-		"$srcdir/lib/ring_rules.h"); do
-	text=$(sed -n "/URCTX_RULE_${rule}\$/{x;p;};h" "$srcdir/lib/ring_rules.h" |
-		sed 's,^/\* ,,; s, \*/$,,' | head -n 1)
-	tests="[rule$rule]"
-	[ "$rule" = 15 ] && tests="[rule15],[rule16]"
-	with "$work/all" "$tests" && passes=passes || passes=FAILS
-	grep -q 'No test cases matched' "$work/log" && passes='NO TEST'
-	build "$work/$rule" "-DURCTX_RULE_$rule=0" || exit 1
-	with "$work/$rule" "$tests"
-	case $? in
-	0)	without=PASSES ;;
-	124)	without='hangs' ;;
-	13[0-9])	without='crashes' ;;
-	*)	without='fails' ;;
+[ $# != 0 ] || set -- $(sed -n 's/^#define URCTX_RULE_\([0-9]*\) .*/\1/p' "$rules")
+export URCTX_CONTROLS="$work"
+printf '%s\n' "$@" | xargs -P 2 -I '{}' "$0" "$program" "$core" '{}'
+
+printf '%-6s %-9s %-9s %s\n' rule with without 'what it is'
+failures=0
+for rule; do
+	cat "$work/$rule.row"
+	case $(cut -c 8-27 "$work/$rule.row") in
+	'passes    fails '*|'passes    hangs '*|'passes    crashes '*) ;;
+	*)	failures=$((failures + 1)) ;;
 	esac
-	printf '%-6s %-9s %-14s %s\n' "$rule" "$passes" "$without" "$text"
-	[ "$passes $without" = 'passes hangs' ] ||
-		[ "$passes $without" = 'passes fails' ] ||
-		[ "$passes $without" = 'passes crashes' ] ||
-		failures=$((failures + 1))
 done
 if [ "$failures" != 0 ]; then
-	echo "ring_controls: $failures rules without a test that needs them"
+	echo "ring_controls: $failures of $# rules without a test that needs them"
 	exit 1
 fi
-echo "ring_controls: every rule has a test that fails without it"
+echo "ring_controls: each of $# rules has a test that fails without it"

@@ -238,7 +238,7 @@ TEST_CASE("two ops on one fd: the one that is told is cancelled", "[ring][rule15
 	one_of_two(false, false);
 }
 
-TEST_CASE("ops on duplicates of an fd, and on one that is closed", "[ring][rule16]")
+TEST_CASE("ops on duplicates of an fd, and on one that is closed", "[ring][rule15][rule16]")
 {
 	one_of_two(true, true);
 	one_of_two(false, true);
