@@ -18,6 +18,7 @@
 #include <urctx/clock.h>
 #include <urctx/sync.h>
 #ifdef URCTX_URING_LIBRARY
+#include <urctx/io.h>
 #include <urctx/ring.h>
 #endif
 #pragma GCC visibility pop

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_run.c - one op, on the thread's ring, until its last CQE
+ *
+ * The op and what it points to are on the caller's stack: whatever ends it, nobody
+ * leaves before the kernel has let go.
+ */
+#include "io.h"
+
+#include <pthread.h>
+
+#define LOST_NAP	1000000L	/* ns */
+
+struct run {
+	struct urctx_op op;
+	bool over;
+};
+
+static const struct urctx_cause interrupted = {
+	.reason = "a signal handler ran",
+	.code = -EINTR,
+};
+
+static void complete(struct urctx_op *op)
+{
+	((struct run *)op)->over = true;
+}
+
+/*
+ * Somebody has closed the ring, or forbidden it.  If the op is still ours there is
+ * nothing to wait for; if not, the kernel ends it now, and says so in memory that is
+ * still mapped.
+ */
+static bool lost(struct io_thread *t)
+{
+	t->lost = true;
+	if (io_uring_sq_ready(&t->ring))
+		return true;
+	(void)io_sys_poll(NULL, 0, LOST_NAP);
+	return false;
+}
+
+/* False: it was never started. */
+static bool wait_for(struct io_thread *t, struct run *run)
+{
+	while (!run->over) {
+		int ret = urctx_ring_wait(t->r, URCTX_NEVER);
+
+		if (likely(ret >= 0))
+			continue;
+		if (ret == -EINTR)
+			urctx_op_cancel(&run->op, &interrupted);
+		else if (lost(t))
+			return false;
+	}
+	return true;
+}
+
+static int result(struct urctx *ctx, const struct urctx_op *op)
+{
+	int err;
+
+	if (op->res >= 0 || !op->cause)
+		return op->res;
+	if (op->cause == &interrupted)
+		return op->res == -ECANCELED ? -EINTR : op->res;
+	err = urctx_err(ctx);
+	return err ? err : op->res;
+}
+
+bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
+{
+	struct io_thread *t = io_self_ring();
+	struct run run = { .op.complete = complete };
+	struct io_uring_sqe *sqe;
+	bool ran;
+
+	if (unlikely(!t))
+		return false;
+	sqe = urctx_ring_sqe(t->r);
+	if (unlikely(!sqe))
+		return false;
+	*sqe = *image;
+	if (!t->ring.flags)	/* older than 5.19: knows nothing of POLL_FIRST */
+		sqe->ioprio = 0;
+	if (unlikely(urctx_ring_bind(t->r, sqe, ctx, &run.op)))
+		return false;
+	t->busy = true;
+	ran = wait_for(t, &run);
+	t->busy = false;
+	if (likely(ran))
+		*res = result(ctx, &run.op);
+	return ran;
+}
+
+struct io_calm io_calm(void)
+{
+	struct io_calm calm = { .saved = errno };
+
+	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &calm.state);
+	return calm;
+}
+
+void io_calm_end(const struct io_calm *calm)
+{
+	errno = calm->saved;
+	if (calm->state != PTHREAD_CANCEL_DISABLE)
+		(void)pthread_setcancelstate(calm->state, NULL);
+}

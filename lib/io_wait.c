@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * io_wait.c - a transfer that cannot be done at once, or not in one piece
+ */
+#include "io.h"
+
+#include <limits.h>
+
+/* These say -EAGAIN for themselves, on whatever socket. */
+#define NEVER_WAITS	(MSG_DONTWAIT | MSG_ERRQUEUE | MSG_OOB)
+
+static bool may_wait(const struct io_move *m)
+{
+	switch (m->kind) {
+	case IO_RECV:
+		return !(m->flags & NEVER_WAITS);
+	case IO_SEND:
+		return !(m->flags & MSG_DONTWAIT);
+	default:
+		return true;
+	}
+}
+
+static bool is_little(const struct io_move *m)
+{
+	size_t all = m->part.iov_len;
+
+	for (size_t i = 0; !m->part.iov_len && i < m->nr && all <= PIPE_BUF; i++)
+		all += m->iov[i].iov_len;
+	return all <= PIPE_BUF;
+}
+
+/*
+ * The kernel cannot say whether this waits, and poll(2) has said that it does not:
+ * for as much as one page of a pipe takes.
+ */
+static long trust_poll(struct io_move *m)
+{
+	struct io_move little = *m;
+
+	if (m->kind != IO_WRITE || is_little(m))
+		return io_move_try(m, false);
+	for (; !little.part.iov_len; little.iov++)
+		little.part = *little.iov;
+	if (little.part.iov_len > PIPE_BUF)
+		little.part.iov_len = PIPE_BUF;
+	return io_move_try(&little, false);
+}
+
+static long over_poll(struct urctx *ctx, struct io_move *m)
+{
+	bool in = m->kind == IO_READ || m->kind == IO_RECV;
+	int64_t nap = IO_NAP_FIRST;
+	off_t size;
+	long ret;
+
+	if (m->file == IO_UNKNOWN)
+		m->file = io_sys_file(m->fd, &size);
+	if (m->file == IO_FILE) {
+		ret = urctx_err(ctx);
+		return ret ? ret : io_move_try(m, false);
+	}
+	for (;;) {
+		ret = io_await(ctx, m->fd, in ? POLLIN : POLLOUT);
+		if (ret)
+			return ret;
+		ret = io_move_try(m, true);
+		if (io_move_now(m, ret))
+			return ret;
+		if (ret != -EAGAIN)
+			return trust_poll(m);
+		/* a datagram socket is writable though its peer's queue is full */
+		ret = io_nap(ctx, &nap);
+		if (ret)
+			return ret;
+	}
+}
+
+/* The kernel does not raise SIGPIPE for a ring's sends: ask again. */
+static long broken_pipe(struct io_move *m)
+{
+	return m->kind == IO_SEND && !(m->flags & MSG_NOSIGNAL) ?
+	       io_move_try(m, true) : -EPIPE;
+}
+
+static long wait_for(struct urctx *ctx, struct io_move *m)
+{
+	struct io_uring_sqe sqe;
+	int ret;
+
+	io_move_prep(m, &sqe);
+	if (!io_run(ctx, &sqe, &ret) || ret == -EAGAIN)
+		return over_poll(ctx, m);
+	return ret == -EPIPE ? broken_pipe(m) : ret;
+}
+
+static long move(struct urctx *ctx, struct io_move *m, long ret, size_t *done)
+{
+	for (;;) {
+		if (ret > 0) {
+			*done += (size_t)ret;
+			io_move_on(m, (size_t)ret);
+			if (!io_move_goes_on(m))
+				return 0;
+			ret = io_move_try(m, true);
+			continue;
+		}
+		if (io_move_now(m, ret) || !may_wait(m))
+			return ret;
+		switch (io_sys_nonblock(m->fd)) {
+		case 0:
+			ret = wait_for(ctx, m);
+			break;
+		case 1:
+			ret = ret == -EAGAIN ? ret : io_move_try(m, false);
+			break;
+		default:
+			return -EBADF;
+		}
+		if (ret <= 0)
+			return ret;
+	}
+}
+
+ssize_t io_move_slow(struct urctx *ctx, struct io_move *m, long ret)
+{
+	struct io_calm calm = io_calm();
+	size_t done = 0;
+
+	ret = move(ctx, m, ret, &done);
+	io_calm_end(&calm);
+	return done ? (ssize_t)done : ret;
+}
