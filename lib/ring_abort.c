@@ -112,7 +112,7 @@ static bool ask(struct urctx_ring *r, struct ring_op *op)
 	op->state = OP_TOLD;
 	if (op->place)
 		heap_del(&r->heap, &op->place);
-	if (op->flags & URCTX_OP_NO_ABORT) {
+	if (URCTX_RULE_8 && op->flags & URCTX_OP_NO_ABORT) {
 		list_del_init(&op->node);
 		op->state = OP_PARKED;
 		return true;

@@ -35,7 +35,7 @@ static int check(const struct io_uring *ring, const struct urctx_ring_params *p)
 			return -EINVAL;
 	if (URCTX_RULE_55 && ring->flags & ~SETUP_KNOWN)
 		return -EOPNOTSUPP;
-	if (~ring->features & FEATURES)
+	if (URCTX_RULE_63 && ~ring->features & FEATURES)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -69,11 +69,13 @@ int urctx_ring_attach(struct io_uring *ring,
 	if (ret)
 		goto no_wake;
 	r->ring = ring;
+	if (!URCTX_RULE_65)
+		(void)io_uring_enable_rings(ring);
 	r->owner = ring_thread();
 	r->process = ring_process();
 	r->foreign = p->foreign;
 	r->arg = p->arg;
-	r->drain = p->flags & URCTX_RING_DRAIN ||
+	r->drain = (URCTX_RULE_24 && p->flags & URCTX_RING_DRAIN) ||
 		   !(ring->features & IORING_FEAT_CQE_SKIP);
 	r->now = urctx_now();
 	list_init(&r->abort);

@@ -36,6 +36,10 @@
 #ifndef URCTX_RULE_7
 #define URCTX_RULE_7 1
 #endif
+/* What can not be aborted (a disk's reads) is told to end, and not asked for. */
+#ifndef URCTX_RULE_8
+#define URCTX_RULE_8 1
+#endif
 /* The CQEs of a cancel and of its op come in any order, or one of them not. */
 #ifndef URCTX_RULE_9
 #define URCTX_RULE_9 1
@@ -88,6 +92,10 @@
 #ifndef URCTX_RULE_23
 #define URCTX_RULE_23 1
 #endif
+/* Where drains are used no CQE is skipped: the kernel would refuse the drains. */
+#ifndef URCTX_RULE_24
+#define URCTX_RULE_24 1
+#endif
 /* Deadlines are moments: a timer starts only when its op does. */
 #ifndef URCTX_RULE_25
 #define URCTX_RULE_25 1
@@ -139,6 +147,10 @@
 /* Wakes have a kind of their own: an op that ends with -EINTR, just did. */
 #ifndef URCTX_RULE_38
 #define URCTX_RULE_38 1
+#endif
+/* A cancel by system call does not wait for what it cancels. */
+#ifndef URCTX_RULE_39
+#define URCTX_RULE_39 1
 #endif
 /* What is bound to a context that has ended is never issued. */
 #ifndef URCTX_RULE_40
@@ -200,9 +212,17 @@
 #ifndef URCTX_RULE_61
 #define URCTX_RULE_61 1
 #endif
+/* What a kernel has is looked up when a ring is attached, not when it is needed. */
+#ifndef URCTX_RULE_63
+#define URCTX_RULE_63 1
+#endif
 /* A wait that ended for its time has not failed. */
 #ifndef URCTX_RULE_64
 #define URCTX_RULE_64 1
+#endif
+/* No function that liburing 2.3 declares and does not export. */
+#ifndef URCTX_RULE_65
+#define URCTX_RULE_65 1
 #endif
 /* How late the owner was is told: no timer helps him who does not look. */
 #ifndef URCTX_RULE_66
