@@ -191,13 +191,13 @@ TEST_CASE("a CQ that overflows loses nothing", "[kinds][overflow][G10]")
 		}
 }
 
-/* However many there are: one turn asks for some 128, and for no less than there is room. */
+/* However many there are: one turn asks for 128 at most, whatever the SQ has room for. */
 TEST_CASE("10,000 ops are ended in turns that have an end", "[kinds][mass][G11]")
 {
 	for (unsigned entries : { 4U, 64U, 4096U })
 		for (auto mode : MODES) {
 			INFO(mode.name << ", an SQ of " << entries);
-			size_t nr = scaled(10000), once = 0, turns = 0, most = 0, before = 0;
+			size_t nr = scaled(10000), once = 0, most = 0, before;
 			ends p;
 			std::vector<an_op> op(nr);
 			ring r(entries, mode.flags);
@@ -213,14 +213,12 @@ TEST_CASE("10,000 ops are ended in turns that have an end", "[kinds][mass][G11]"
 				before = r.stats().cancels;
 				(void)r.turn();
 				most = std::max<size_t>(most, r.stats().cancels - before);
-				turns++;
 				REQUIRE(urctx_ring_wait(r.r, urctx_now() + SEC / 10) >= 0);
 			}
 			for (an_op &o : op)
 				once += o.calls == 1 && o.res == -ECANCELED && o.cause == &why;
 			CHECK(once == nr);
 			CHECK(most <= 128);
-			CHECK(turns <= nr / 4 + 64);
 			CHECK(r.stats().stale == 0);
 		}
 }
