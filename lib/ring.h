@@ -51,12 +51,15 @@
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 #define MSEC		INT64_C(1000000)
-#define ASK_AGAIN	(50 * MSEC)	/* no answer and no CQE: ask again */
+#define ASK_AGAIN	(50 * MSEC)	/* at the latest */
+#define ASK_SILENT	(25 * MSEC)	/* no answer and no CQE, since the clock was read */
 #define ASKED_NOW	INT64_MIN	/* `when`: the next look at the clock says */
 #define ASK_FIRST	(1 * MSEC)	/* refused twice; doubles up to ASK_AGAIN */
 #define ASK_AHEAD	128U		/* cancels on their way */
 #define ASK_LEAST	16U		/* a turn, whatever is on its way */
 #define STUCK_TRIES	8U
+
+#define LATE_STEPS	(sizeof(((struct urctx_ring_stats *)0)->late) / sizeof(uint64_t))
 
 enum op_state { OP_FREE, OP_LIVE, OP_TOLD, OP_ASKED, OP_RETRY, OP_PARKED };
 
@@ -138,7 +141,11 @@ struct urctx_ring {
 	uint32_t wake_gen;		/* of the poll that wakes us */
 	bool closing;
 	bool awake;			/* a turn comes before the next sleep (R7) */
-	bool drain;			/* URCTX_RING_DRAIN */
+	bool drain;			/* URCTX_RING_DRAIN: no CQE_SKIP */
+	bool sync;			/* and cancels by system call, not queued */
+	bool timers;			/* URCTX_RING_LINK_TIMEOUT */
+	bool alarm;			/* URCTX_RING_TIMER */
+	bool mute;			/* the kernel lets nobody cancel */
 	bool settling;			/* a nop says when: */
 	bool settled;			/* nothing of ours is in the SQ or the CQ */
 	bool deaf;			/* the kernel lets nobody wake us */
@@ -149,8 +156,13 @@ struct urctx_ring {
 	struct ring_node due;		/* callbacks for this turn */
 	struct ring_node abort;		/* to be cancelled, newest first */
 	struct ring_node asked;		/* by `when` */
+	struct wake_node *heard;	/* taken from the wake list, for this turn or the next */
 	int64_t now;			/* of the last turn that looked */
 	bool looked;			/* and there was a deadline to wait for */
+
+	uint32_t alarm_gen;
+	int64_t alarm_at;		/* URCTX_NEVER: none in flight */
+	struct __kernel_timespec alarm_ts;	/* with SQPOLL read at any time */
 
 	void (*foreign)(void *arg, const struct io_uring_cqe *cqe);
 	void *arg;
@@ -168,7 +180,9 @@ enum arm { ARM_NO, ARM_WANTED, ARM_DONE };
  * user_data: tag 16, generation 23, slot 22, kind 3.  Cancels and timers bear
  * the slot and generation of their op.
  */
-enum kind { KIND_OP, KIND_CANCEL, KIND_TIMER, KIND_WAKE, KIND_NOP, KIND_UNWAKE };
+enum kind {
+	KIND_OP, KIND_CANCEL, KIND_TIMER, KIND_WAKE, KIND_NOP, KIND_UNWAKE, KIND_ALARM
+};
 
 #define SETTLED_UD	ud_make(0, 1, KIND_UNWAKE)	/* the nop of detach */
 
@@ -238,6 +252,12 @@ int ring_not_mine(const char *func) __attribute__((cold));
 			store_relaxed(&(r)->stats.name, (uint64_t)(v));        \
 	} while (0)
 
+/* What the kernel refuses on this ring, for who looks at the statistics. */
+static inline void ring_limit(struct urctx_ring *r, unsigned limit)
+{
+	store_relaxed(&r->stats.limits, load_relaxed(&r->stats.limits) | limit);
+}
+
 /* urctx_dump() reads it, on any thread. */
 static inline void link_ops_add(struct ring_link *link, unsigned long more)
 {
@@ -277,10 +297,16 @@ void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud)
 
 /* ring_timer.c */
 int ring_timer_room(struct urctx_ring *r, const struct io_uring_sqe *sqe,
-		    int64_t deadline);
+		    const struct urctx *ctx, int64_t deadline, unsigned flags,
+		    int64_t *when);
 void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
-		    struct ring_op *op);
+		    struct ring_op *op, int64_t when);
 void ring_timer_check(struct urctx_ring *r, struct ring_op *op);
+
+/* ring_alarm.c */
+uint64_t alarm_ud(const struct urctx_ring *r);
+bool ring_alarm_set(struct urctx_ring *r, int64_t when);
+void ring_alarm_answer(struct urctx_ring *r, const struct io_uring_cqe *cqe);
 
 /* ring_dispatch.c */
 bool ring_deliver(struct urctx_ring *r, const struct io_uring_cqe *cqe);

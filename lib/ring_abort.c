@@ -48,16 +48,21 @@ static void ask_next(struct urctx_ring *r, struct ring_op *op)
 	r->asked_nr--;
 }
 
+static void ask_at(struct urctx_ring *r, struct ring_op *op, int64_t when)
+{
+	op->when = when;
+	list_del_init(&op->node);
+	op->state = OP_RETRY;
+	r->asked_nr--;
+	heap_add(&r->heap, op->when, &op->place);
+}
+
 static void ask_later(struct urctx_ring *r, struct ring_op *op)
 {
 	unsigned shift = op->tries < 9 ? op->tries - 2U : 7U;
 	int64_t delay = ASK_FIRST << shift;
 
-	op->when = urctx_now() + (delay < ASK_AGAIN ? delay : ASK_AGAIN);
-	list_del_init(&op->node);
-	op->state = OP_RETRY;
-	r->asked_nr--;
-	heap_add(&r->heap, op->when, &op->place);
+	ask_at(r, op, urctx_now() + (delay < ASK_AGAIN ? delay : ASK_AGAIN));
 }
 
 void ring_count_try(struct urctx_ring *r, struct ring_op *op)
@@ -68,6 +73,22 @@ void ring_count_try(struct urctx_ring *r, struct ring_op *op)
 		stat_add(r, stuck, 1);
 }
 
+/* Told, and the kernel is not asked: it ends by itself. */
+static void park(struct ring_op *op)
+{
+	list_del_init(&op->node);
+	op->state = OP_PARKED;
+}
+
+/* A ring that is restricted to other opcodes. */
+static void refused(struct urctx_ring *r, struct ring_op *op)
+{
+	r->mute = true;
+	ring_limit(r, URCTX_RING_NO_ABORT);
+	r->asked_nr--;
+	park(op);
+}
+
 /* A cancel was answered.  @op is in flight, whatever @res says. */
 void ring_answer(struct urctx_ring *r, struct ring_op *op, int res)
 {
@@ -75,8 +96,11 @@ void ring_answer(struct urctx_ring *r, struct ring_op *op, int res)
 		return;
 	if (res >= 0 || (!URCTX_RULE_5 && res == -EALREADY) ||
 	    (!URCTX_RULE_6 && res == -ENOENT)) {
-		op->state = OP_PARKED;
-		list_del_init(&op->node);
+		park(op);
+		return;
+	}
+	if (URCTX_RULE_62 && unlikely(res == -EACCES || res == -EINVAL)) {
+		refused(r, op);
 		return;
 	}
 	ring_count_try(r, op);
@@ -103,6 +127,53 @@ static void cancel_sqe(const struct urctx_ring *r, struct io_uring_sqe *sqe,
 	sqe->user_data = op_ud(r, op, KIND_CANCEL);
 }
 
+static void asked(struct urctx_ring *r, struct ring_op *op)
+{
+	list_del(&op->node);
+	list_add_tail(&r->asked, &op->node);
+	op->state = OP_ASKED;
+	op->when = ASKED_NOW;
+	r->asked_nr++;
+	stat_add(r, cancels, 1);
+	if (op->tries)
+		stat_add(r, retries, 1);
+}
+
+/* Finds it or not, and does not wait for it to end. */
+static int sync_cancel(struct urctx_ring *r, const struct ring_op *op)
+{
+	struct io_uring_sync_cancel_reg reg = {
+		.addr = op_ud(r, op, KIND_OP),
+		.fd = -1,
+		.timeout = { URCTX_RULE_39 ? 0 : -1, 0 },
+	};
+	int saved = errno, ret = io_uring_register_sync_cancel(r->ring, &reg);
+
+	errno = saved;
+	return ret;
+}
+
+/*
+ * A drain holds up what is queued behind it, cancels too; this is not queued.  An
+ * op that is not submitted yet is not found: the turn after that will.
+ */
+static void ask_sync(struct urctx_ring *r, struct ring_op *op)
+{
+	int ret = sync_cancel(r, op);
+
+	asked(r, op);
+	if (ret >= 0)
+		return;
+	if (ret == -EINVAL || ret == -EACCES)
+		r->sync = false;	/* before 6.0, or restricted */
+	else
+		ring_count_try(r, op);
+	if (op->tries < 2)
+		ask_at(r, op, r->now);
+	else
+		ask_later(r, op);
+}
+
 /* @op leaves the abort list; asked for, or only told. */
 static bool ask(struct urctx_ring *r, struct ring_op *op)
 {
@@ -112,29 +183,23 @@ static bool ask(struct urctx_ring *r, struct ring_op *op)
 	op->state = OP_TOLD;
 	if (op->place)
 		heap_del(&r->heap, &op->place);
-	if (URCTX_RULE_8 && op->flags & URCTX_OP_NO_ABORT) {
-		list_del_init(&op->node);
-		op->state = OP_PARKED;
+	if (unlikely((URCTX_RULE_8 && op->flags & URCTX_OP_NO_ABORT) || r->mute)) {
+		park(op);
+		return true;
+	}
+	if (unlikely(r->sync)) {
+		ask_sync(r, op);
 		return true;
 	}
 	if (!io_uring_sq_space_left(r->ring) &&
 	    (!URCTX_RULE_47 || !ring_sqe_room(r, 1, 0))) {
-		if (!URCTX_RULE_47) {
-			list_del_init(&op->node);
-			op->state = OP_PARKED;
-		}
+		if (!URCTX_RULE_47)
+			park(op);
 		return false;
 	}
 	sqe = io_uring_get_sqe(r->ring);
 	cancel_sqe(r, sqe, op);
-	list_del(&op->node);
-	list_add_tail(&r->asked, &op->node);
-	op->state = OP_ASKED;
-	op->when = ASKED_NOW;
-	r->asked_nr++;
-	stat_add(r, cancels, 1);
-	if (op->tries)
-		stat_add(r, retries, 1);
+	asked(r, op);
 	return true;
 }
 

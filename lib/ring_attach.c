@@ -11,10 +11,10 @@
 
 /*
  * Setup flags under which SQEs and CQEs look as liburing's inline functions
- * believe: those up to NO_SQARRAY, but for IOPOLL, where nothing that is not
- * polled I/O runs, neither cancel nor poll.  Above are mixed sizes and more.
+ * believe: those up to NO_SQARRAY.  Above are mixed sizes and more.
  */
-#define SETUP_KNOWN	((BIT(17) - 1) & ~IORING_SETUP_IOPOLL)
+#define SETUP_KNOWN	(BIT(17) - 1)
+#define FLAGS		(URCTX_RING_DRAIN | URCTX_RING_LINK_TIMEOUT | URCTX_RING_TIMER)
 
 /* A CQ that loses nothing, SQEs copied when submitted, waits with a timeout. */
 #define FEATURES	(IORING_FEAT_NODROP | IORING_FEAT_SUBMIT_STABLE |      \
@@ -28,7 +28,7 @@ static const struct urctx_ring_params no_params;
 
 static int check(const struct io_uring *ring, const struct urctx_ring_params *p)
 {
-	if (!ring || p->flags & ~URCTX_RING_DRAIN || p->ops > SLOTS_MAX)
+	if (!ring || p->flags & ~FLAGS || p->ops > SLOTS_MAX)
 		return -EINVAL;
 	for (unsigned i = 0; i < 4; i++)
 		if (p->reserved[i])
@@ -36,6 +36,12 @@ static int check(const struct io_uring *ring, const struct urctx_ring_params *p)
 	if (URCTX_RULE_55 && ring->flags & ~SETUP_KNOWN)
 		return -EOPNOTSUPP;
 	if (URCTX_RULE_63 && ~ring->features & FEATURES)
+		return -EOPNOTSUPP;
+	/* a polled ring has no timers; a drain waits for ours, and would for ever */
+	if (ring->flags & IORING_SETUP_IOPOLL &&
+	    p->flags & (URCTX_RING_LINK_TIMEOUT | URCTX_RING_TIMER))
+		return -EOPNOTSUPP;
+	if (p->flags & URCTX_RING_DRAIN && p->flags & URCTX_RING_TIMER)
 		return -EOPNOTSUPP;
 	return 0;
 }
@@ -47,6 +53,22 @@ static uint32_t power_of_two(uint32_t n)
 	while (p < n)
 		p *= 2;
 	return p;
+}
+
+/*
+ * A drain waits for all that is in front of it, and the poll that wakes us stays
+ * for ever.  On a polled ring nothing runs but polled I/O, neither cancel nor poll.
+ */
+static void attach_limits(struct urctx_ring *r, unsigned flags)
+{
+	bool polled = URCTX_RULE_49 && r->ring->flags & IORING_SETUP_IOPOLL;
+
+	r->mute = polled;
+	r->deaf = polled || flags & URCTX_RING_DRAIN;
+	if (r->mute)
+		ring_limit(r, URCTX_RING_NO_ABORT);
+	if (r->deaf)
+		ring_limit(r, URCTX_RING_NO_WAKE);
 }
 
 int urctx_ring_attach(struct io_uring *ring,
@@ -77,7 +99,12 @@ int urctx_ring_attach(struct io_uring *ring,
 	r->arg = p->arg;
 	r->drain = (URCTX_RULE_24 && p->flags & URCTX_RING_DRAIN) ||
 		   !(ring->features & IORING_FEAT_CQE_SKIP);
+	r->sync = URCTX_RULE_59 && p->flags & URCTX_RING_DRAIN;
+	r->timers = p->flags & URCTX_RING_LINK_TIMEOUT;
+	r->alarm = p->flags & URCTX_RING_TIMER;
+	r->alarm_at = URCTX_NEVER;
 	r->now = urctx_now();
+	attach_limits(r, p->flags);
 	list_init(&r->abort);
 	list_init(&r->asked);
 	list_init(&r->due);
@@ -119,6 +146,9 @@ void urctx_ring_stats(const struct urctx_ring *r, struct urctx_ring_stats *stats
 	now.late_max = load_relaxed(&r->stats.late_max);
 	now.late_sum = load_relaxed(&r->stats.late_sum);
 	now.turn_gap_max = load_relaxed(&r->stats.turn_gap_max);
+	now.limits = load_relaxed(&r->stats.limits);
+	for (unsigned i = 0; i < LATE_STEPS; i++)
+		now.late[i] = load_relaxed(&r->stats.late[i]);
 	memset(stats, 0, size);
 	memcpy(stats, &now, size < sizeof(now) ? size : sizeof(now));
 }

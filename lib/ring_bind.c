@@ -5,8 +5,10 @@
  * Look, publish, look again: a context that ends while its op is bound is seen
  * by urctx_after() at the latest, in link_make().
  */
+#include "context.h"
 #include "ring.h"
 
+#define NEAR	(10 * MSEC)
 #define FLAGS (URCTX_OP_LINK_TIMEOUT | URCTX_OP_NO_ABORT)
 
 /* An op whose success is silent would never be seen to end. */
@@ -23,6 +25,29 @@ static int check(const struct urctx_ring *r, const struct io_uring_sqe *sqe,
 	if (unlikely(r->closing))
 		return -ESHUTDOWN;
 	return 0;
+}
+
+/* Has @ctx ended?  Of a deadline the clock is asked, and not the timekeeper. */
+static inline bool over(const struct urctx *ctx)
+{
+	if (unlikely(ctx && load_relaxed(&ctx->state) & LAZY))
+		return urctx_err(ctx);
+	return urctx_done(ctx);
+}
+
+/*
+ * The clock is read when it is near; a coarse one that is later by more than that,
+ * and the deadline is noticed in the turn.
+ */
+static inline bool late(const struct urctx_ring *r, int64_t deadline)
+{
+	if (!URCTX_RULE_61)
+		return false;
+	if (deadline <= r->now)
+		return true;
+	if (likely(ring_now_coarse() + NEAR < deadline))
+		return false;
+	return deadline <= urctx_now();
 }
 
 static void op_begin(struct urctx_ring *r, struct ring_op *op, unsigned flags)
@@ -63,6 +88,7 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		       unsigned flags)
 {
 	struct ring_link *link = NULL;
+	int64_t timer = URCTX_NEVER;
 	int ret = check(r, sqe, op, flags);
 
 	if (unlikely(ret))
@@ -72,16 +98,14 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		if (ret)
 			return ret;
 	}
-	if (URCTX_RULE_40 && unlikely(urctx_done(ctx)))
+	if (URCTX_RULE_40 && unlikely(over(ctx)))
 		return bind_ended(r, sqe, ctx, op, urctx_cause(ctx));
-	if (URCTX_RULE_61 && unlikely(deadline <= r->now))
+	if (unlikely(deadline != URCTX_NEVER) && late(r, deadline))
 		return bind_ended(r, sqe, ctx, op, &urctx_deadline_exceeded);
 	if (!URCTX_RULE_18 && deadline != URCTX_NEVER)
 		flags |= URCTX_OP_LINK_TIMEOUT;
-	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT)) {
-		ret = ring_timer_room(r, sqe, deadline);
-		if (ret > 0)
-			return bind_ended(r, sqe, ctx, op, &urctx_deadline_exceeded);
+	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT || r->timers)) {
+		ret = ring_timer_room(r, sqe, ctx, deadline, flags, &timer);
 		if (ret)
 			return ret;
 	}
@@ -112,8 +136,8 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		op->ts.tv_sec = sqe->fd;
 	if (!URCTX_RULE_57)
 		sqe->flags = 0;
-	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT))
-		ring_timer_add(r, sqe, op);
+	if (unlikely(timer != URCTX_NEVER))
+		ring_timer_add(r, sqe, op, timer);
 	sqe->user_data = op_ud(r, op, KIND_OP);
 	return 0;
 }

@@ -84,8 +84,9 @@ void calls_drop(struct urctx_ring *r)
 {
 	uint32_t i;
 
-	if (r->links)
-		(void)ring_turn(r);	/* of those that have, some were not heard of */
+	do	/* of those that have, some were not heard of */
+		(void)ring_turn(r);
+	while (r->links && (r->heard || wake_any(&r->wake)));
 	for (i = 0; r->links; i = (i + 1) & r->table_mask) {
 		struct ring_link *link = r->table[i];
 

@@ -123,9 +123,9 @@ static struct io_uring_sqe *take_alone(struct urctx_ring *r)
 }
 
 /*
- * The poll goes before its eventfd is closed.  Cancels are carried out in the
- * order of their submission: whatever the kernel had to say to earlier ones is in
- * the CQ when this one has done its work.
+ * The poll goes before its eventfd is closed, and so does the alarm.  Cancels are
+ * carried out in the order of their submission: whatever the kernel had to say to
+ * earlier ones is in the CQ when this one has done its work.
  */
 static int disarm(struct urctx_ring *r)
 {
@@ -133,10 +133,12 @@ static int disarm(struct urctx_ring *r)
 	int ret;
 
 	r->deaf = true;
-	while (r->armed == ARM_DONE) {
+	r->alarm = false;
+	while (r->armed == ARM_DONE || r->alarm_at != URCTX_NEVER) {
 		sqe = take_alone(r);
 		if (sqe) {
-			io_uring_prep_cancel64(sqe, wake_ud(r), 0);
+			io_uring_prep_cancel64(sqe, r->armed == ARM_DONE ?
+					       wake_ud(r) : alarm_ud(r), 0);
 			if (!r->drain)
 				sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 			sqe->user_data = ud_make(0, 0, KIND_UNWAKE);

@@ -85,8 +85,10 @@ static void woken(struct urctx_ring *r, const struct io_uring_cqe *cqe)
 	/* Overflow ends it, or somebody's cancel of everything. */
 	if (URCTX_RULE_37)
 		r->armed = ARM_WANTED;
-	if (cqe->res < 0 && cqe->res != -ECANCELED)
+	if (cqe->res < 0 && cqe->res != -ECANCELED) {
 		r->deaf = true;
+		ring_limit(r, URCTX_RING_NO_WAKE);
+	}
 }
 
 static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
@@ -109,6 +111,9 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 	case KIND_UNWAKE:
 		if (cqe->user_data == SETTLED_UD)
 			r->settled = true;
+		return true;
+	case KIND_ALARM:
+		ring_alarm_answer(r, cqe);
 		return true;
 	case KIND_WAKE:
 		woken(r, cqe);

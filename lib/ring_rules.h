@@ -68,6 +68,10 @@
 #ifndef URCTX_RULE_15
 #define URCTX_RULE_15 1
 #endif
+/* One IORING_OP_TIMEOUT a ring: it is moved, and no second one is made. */
+#ifndef URCTX_RULE_17
+#define URCTX_RULE_17 1
+#endif
 /* The ring's own heap has the deadlines, unless the kernel's timer is asked for. */
 #ifndef URCTX_RULE_18
 #define URCTX_RULE_18 1
@@ -184,6 +188,10 @@
 #ifndef URCTX_RULE_48
 #define URCTX_RULE_48 1
 #endif
+/* On a polled ring nothing can be cancelled or waited for: it only keeps the books. */
+#ifndef URCTX_RULE_49
+#define URCTX_RULE_49 1
+#endif
 /* What can not be aborted is asked for in vain, and the statistics say so. */
 #ifndef URCTX_RULE_50
 #define URCTX_RULE_50 1
@@ -204,6 +212,10 @@
 #ifndef URCTX_RULE_58
 #define URCTX_RULE_58 1
 #endif
+/* Where drains are used cancels are not queued: they would wait for them. */
+#ifndef URCTX_RULE_59
+#define URCTX_RULE_59 1
+#endif
 /* Times are CLOCK_MONOTONIC's, ours and the kernel's. */
 #ifndef URCTX_RULE_60
 #define URCTX_RULE_60 1
@@ -211,6 +223,10 @@
 /* What is late when it is bound is not issued. */
 #ifndef URCTX_RULE_61
 #define URCTX_RULE_61 1
+#endif
+/* A ring that may not cancel (restricted) is not asked again and again. */
+#ifndef URCTX_RULE_62
+#define URCTX_RULE_62 1
 #endif
 /* What a kernel has is looked up when a ring is attached, not when it is needed. */
 #ifndef URCTX_RULE_63

@@ -116,15 +116,17 @@ struct io_uring_sqe *urctx_ring_sqe(struct urctx_ring *r)
 }
 
 /*
- * Make @sqe one that does nothing and fails: a poll of no file.  It fails when
- * it is issued; what fails when it is looked at would hold up the SQEs behind.
+ * Make @sqe one that does nothing and fails: a poll of no file, or, where only
+ * I/O is carried out, a read.  It fails when it is issued; what fails when it is
+ * looked at would hold up the SQEs behind.
  */
 void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud)
 {
 	unsigned keep = sqe->flags & (CHAIN | IOSQE_IO_DRAIN);
 
-	(void)r;
-	if (URCTX_RULE_58)
+	if (r->ring->flags & IORING_SETUP_IOPOLL)
+		io_uring_prep_read(sqe, -1, NULL, 0, 0);
+	else if (URCTX_RULE_58)
 		io_uring_prep_poll_add(sqe, -1, 0);
 	else
 		io_uring_prep_nop(sqe);

@@ -17,6 +17,7 @@
 #define ring_eventfd_read(fd)	mc_eventfd_read(fd)
 #define ring_eventfd_close(fd)	mc_eventfd_close(fd)
 #define ring_process()		0U
+#define ring_now_coarse()	urctx_now()
 #define ring_thread()		mc_thread()
 
 #else
@@ -27,6 +28,8 @@ int ring_eventfd(void);			/* or -errno */
 void ring_eventfd_write(int fd);	/* adds 1 */
 uint64_t ring_eventfd_read(int fd);	/* waits until it is not 0 */
 void ring_eventfd_close(int fd);
+
+int64_t ring_now_coarse(void);
 
 extern unsigned ring_process_nr __attribute__((visibility("hidden")));
 

@@ -34,35 +34,51 @@ static bool pollable(const struct io_uring_sqe *sqe)
 	}
 }
 
-/* 1: it is too late, 0: there is room behind @sqe, which is the last taken. */
-int ring_timer_room(struct urctx_ring *r, const struct io_uring_sqe *sqe,
-		    int64_t deadline)
+/* 0: there is room behind @sqe, which is the last taken. */
+static int room(struct urctx_ring *r, const struct io_uring_sqe *sqe, int64_t when)
 {
 	const struct io_uring_sq *sq = &r->ring->sq;
 	unsigned shift = !!(r->ring->flags & IORING_SETUP_SQE128);
 
-	if (deadline == URCTX_NEVER ||
+	if (when == URCTX_NEVER ||
 	    sqe != &sq->sqes[((sq->sqe_tail - 1) & sq->ring_mask) << shift])
 		return -EINVAL;
-	if (!pollable(sqe))
+	if (!pollable(sqe) || r->ring->flags & IORING_SETUP_IOPOLL)
 		return -EOPNOTSUPP;
-	if (URCTX_RULE_61 && deadline <= urctx_now())
-		return 1;
 	return ring_sqe_room(r, 1, URCTX_RULE_28) ? 0 : -EBUSY;
 }
 
+/*
+ * @when the kernel's timer is to fire; or it stays URCTX_NEVER: there will be none,
+ * and as @flags did not ask for one the heap does.
+ */
+int ring_timer_room(struct urctx_ring *r, const struct io_uring_sqe *sqe,
+		    const struct urctx *ctx, int64_t deadline, unsigned flags,
+		    int64_t *when)
+{
+	int64_t first = deadline, end;
+	int ret;
+
+	if (urctx_deadline(ctx, &end) && end < first)
+		first = end;
+	ret = room(r, sqe, first);
+	if (!ret)
+		*when = first;
+	return flags & URCTX_OP_LINK_TIMEOUT ? ret : 0;
+}
+
 /* The kernel refuses one that is no time, and drops the op with it. */
-static void set_time(struct ring_op *op)
+static void set_time(struct ring_op *op, int64_t when)
 {
 	const int64_t sec = URCTX_RULE_26 ? 1000000000 : INT64_MAX;
 
-	op->ts.tv_sec = op->when / sec;
-	op->ts.tv_nsec = op->when % sec;
+	op->ts.tv_sec = when / sec;
+	op->ts.tv_nsec = when % sec;
 }
 
 /* The timer's SQE takes the op's place in the caller's chain. */
 void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
-		    struct ring_op *op)
+		    struct ring_op *op, int64_t when)
 {
 	const unsigned chain = IOSQE_IO_LINK | IOSQE_IO_HARDLINK;
 	const unsigned kind = (URCTX_RULE_25 ? IORING_TIMEOUT_ABS : 0) |
@@ -71,7 +87,7 @@ void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
 	struct __kernel_timespec here = { 0, 0 };
 
 	op->flags |= OP_TIMED;
-	set_time(op);
+	set_time(op, when);
 	io_uring_prep_link_timeout(sqe, URCTX_RULE_30 ? &op->ts : &here, kind);
 	sqe->flags = URCTX_RULE_27 ? op_sqe->flags & chain : 0;
 	if (!r->drain)
@@ -82,16 +98,19 @@ void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
 
 /*
  * Whether the kernel told @op, which has ended, is for the clock to say: its timer
- * stays where it was when the deadline is moved.
+ * stays where it was when the deadline is moved, and may be the context's.
  */
 void ring_timer_check(struct urctx_ring *r, struct ring_op *op)
 {
-	int64_t when = op->ts.tv_sec * 1000000000 + op->ts.tv_nsec;
+	int64_t when = op->ts.tv_sec * 1000000000 + op->ts.tv_nsec, now;
 
-	if (op->when < when)
-		when = op->when;
-	if (!URCTX_RULE_23 || op->cause || when > urctx_now())
+	if (!URCTX_RULE_23 || op->cause)
+		return;
+	now = urctx_now();
+	if (op->when > now && when > now)
 		return;
 	op->cause = &urctx_deadline_exceeded;
+	if (op->when > now && op->link && urctx_err(op->link->ctx))
+		op->cause = urctx_cause(op->link->ctx);
 	stat_add(r, told, 1);
 }

@@ -10,6 +10,10 @@
 
 #define DEAF_NAP	(50 * MSEC)
 
+/* A turn looks at no more than so many: the loop is not to stand still. */
+#define HEAR_MOST	1024U
+#define EXPIRE_MOST	8192U
+
 /* The context of @link has ended, and @link's fn will not run any more. */
 static void tell_link(struct urctx_ring *r, struct ring_link *link,
 		      struct runs *runs)
@@ -38,24 +42,31 @@ static void hear_link(struct urctx_ring *r, struct ring_link *link,
 
 static void hear(struct urctx_ring *r, struct runs *runs)
 {
-	struct wake_node *n = wake_take(&r->wake), *next;
+	if (!r->heard)
+		r->heard = wake_take(&r->wake);
+	for (unsigned left = HEAR_MOST; r->heard && left; left--) {
+		struct wake_node *n = r->heard;
 
-	for (; n; n = next) {
-		next = wake_next(&r->wake, n);
+		r->heard = wake_next(&r->wake, n);
 		hear_link(r, container_of(n, struct ring_link, wake), runs);
 	}
 }
 
 static void late(struct urctx_ring *r, int64_t by)
 {
+	unsigned i = by > 0 ? 63U - (unsigned)__builtin_clzll((uint64_t)by) : 0;
+
 	stat_max(r, late_max, by);
 	stat_add(r, late_sum, (uint64_t)by);
+	stat_add(r, late[i < LATE_STEPS ? i : LATE_STEPS - 1], 1);
 }
 
 /* Deadlines that have passed, and retries whose time has come. */
 static void expire(struct urctx_ring *r, struct runs *runs)
 {
-	while (r->heap.nr && r->heap.v[0].key <= r->now) {
+	unsigned left = EXPIRE_MOST;
+
+	while (r->heap.nr && r->heap.v[0].key <= r->now && left--) {
 		struct ring_op *op = container_of(r->heap.v[0].place,
 						  struct ring_op, place);
 
@@ -75,14 +86,20 @@ static void expire(struct urctx_ring *r, struct runs *runs)
 /* Contexts whose deadline has passed: nobody else is asked to watch it. */
 static void expire_links(struct urctx_ring *r, struct runs *runs)
 {
-	while (r->ends.nr && r->ends.v[0].key <= r->now) {
+	unsigned left = HEAR_MOST;
+
+	while (r->ends.nr && r->ends.v[0].key <= r->now && left--) {
 		struct ring_link *link = container_of(r->ends.v[0].place,
 						      struct ring_link, place);
 
+		int64_t end = r->ends.v[0].key;
+
 		heap_del(&r->ends, &link->place);
 		/* it ends by being looked at; if it had ended before, we hear of it */
-		if (urctx_err(link->ctx) && urctx_try_stop(&link->cb))
-			tell_link(r, link, runs);
+		if (!urctx_err(link->ctx) || !urctx_try_stop(&link->cb))
+			continue;
+		late(r, r->now - end);
+		tell_link(r, link, runs);
 	}
 }
 
@@ -92,7 +109,7 @@ static void stamp(struct urctx_ring *r)
 	struct ring_node *n = r->asked.prev;
 
 	for (; n != &r->asked && op_of(n)->when == ASKED_NOW; n = n->prev)
-		op_of(n)->when = r->now + ASK_AGAIN;
+		op_of(n)->when = r->now + ASK_SILENT;
 }
 
 /* Asked, and neither answered nor gone. */
@@ -144,7 +161,7 @@ static int64_t next_time(const struct urctx_ring *r)
 		ns = r->ends.v[0].key - r->now;
 	if (!list_empty(&r->asked)) {
 		int64_t when = op_of(r->asked.next)->when;
-		int64_t again = when == ASKED_NOW ? ASK_AGAIN : when - r->now;
+		int64_t again = when == ASKED_NOW ? ASK_SILENT : when - r->now;
 
 		ns = again < ns ? again : ns;
 	}
@@ -171,6 +188,7 @@ static int64_t turn(struct urctx_ring *r)
 {
 	struct runs runs;
 	bool armed, asked, ran;
+	int64_t ns;
 	bool looks = r->heap.nr || r->ends.nr || !list_empty(&r->asked);
 
 	runs_init(&runs);
@@ -186,9 +204,17 @@ static int64_t turn(struct urctx_ring *r)
 	 * What the last put of a context has ended, or a busy ring, has to wait; and
 	 * who waits for a callback is to see that it has run.
 	 */
-	if (ran || !armed || !asked || wake_any(&r->wake) || !list_empty(&r->due))
+	if (ran || !armed || !asked || r->heard || wake_any(&r->wake) ||
+	    !list_empty(&r->due))
 		return 0;
-	return next_time(r);
+	ns = next_time(r);
+	if (unlikely(r->alarm) && ns != URCTX_NEVER) {
+		if (!looks)
+			r->now = urctx_now();
+		if (!ring_alarm_set(r, r->now + ns))
+			return 0;
+	}
+	return ns;
 }
 
 int64_t ring_turn(struct urctx_ring *r)
@@ -196,7 +222,7 @@ int64_t ring_turn(struct urctx_ring *r)
 	/* A handler before this is heard below, one after it wakes us. */
 	r->awake = false;
 	compiler_barrier();
-	if (likely(!wake_any(&r->wake) && !r->heap.nr && !r->ends.nr &&
+	if (likely(!wake_any(&r->wake) && !r->heard && !r->heap.nr && !r->ends.nr &&
 		   list_empty(&r->due) &&
 		   r->armed != ARM_WANTED && list_empty(&r->abort) &&
 		   list_empty(&r->asked) && !r->deaf))

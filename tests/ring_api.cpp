@@ -15,7 +15,7 @@ TEST_CASE("attach refuses what it cannot keep", "[ring][api]")
 	OR_SKIP(r);
 	CHECK(urctx_ring_attach(nullptr, nullptr, &out) == -EINVAL);
 	CHECK(urctx_ring_attach(&r.u, nullptr, nullptr) == -EINVAL);
-	params.flags = 1U << 1;
+	params.flags = 1U << 3;
 	CHECK(urctx_ring_attach(&r.u, &params, &out) == -EINVAL);
 	params.flags = 0;
 	params.reserved[3] = 1;

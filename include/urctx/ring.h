@@ -105,10 +105,26 @@ struct urctx_ring_params {
 
 /*
  * You use IOSQE_IO_DRAIN: no IOSQE_CQE_SKIP_SUCCESS from us, with which the
- * kernel would refuse it.  Each cancel then costs a CQE.  And a drain holds up
- * the cancels that are queued behind it.
+ * kernel would refuse it.  As a drain holds up whatever is queued behind it,
+ * cancels are a system call each, in the turn (before 6.0: queued, with a CQE); and
+ * as it waits for whatever is in front of it, nothing of ours stays in the ring to
+ * wake you: turn lets you sleep for 50 ms at most, while there is a context to hear
+ * of, and so does wait.
  */
 #define URCTX_RING_DRAIN	(1U << 0)
+/*
+ * URCTX_OP_LINK_TIMEOUT for every op that can have it, at its own deadline or its
+ * context's, whichever is earlier; the others have the ring's heap alone, and so
+ * have those that are not the last SQE taken when they are bound.  For owners who
+ * may be stuck; it costs 300 ns an op and more.  Link no timeouts of your own.
+ */
+#define URCTX_RING_LINK_TIMEOUT	(1U << 1)
+/*
+ * You wait by yourself, without a timeout or for several CQEs: turn keeps one
+ * IORING_OP_TIMEOUT in the ring for the time that it returns, which ends any wait.
+ * (A context that ends on another thread does not: its wake is a CQE as any other.)
+ */
+#define URCTX_RING_TIMER	(1U << 2)
 
 /**
  * struct urctx_op - an operation that can be told to end; embed it, zeroed
@@ -156,14 +172,25 @@ struct urctx_op {
  * @cancels: cancels given to the kernel, ever
  * @retries: of these, not the first for their op
  * @stale: CQEs with our tag that meant nothing: forged, or fed twice
- * @late_max: ns by which an op's deadline was noticed late, at worst
+ * @late_max: ns by which a deadline, of an op or a context, was noticed late, at worst
  * @late_sum: all of these together
  * @turn_gap_max: ns between two turns with deadlines in flight, at worst
+ * @limits: URCTX_RING_NO_*: what has turned out to be refused on this ring
+ * @late: how many deadlines were noticed how late: [n] by 2^n ns and more, less than
+ *	twice that; [0] by less than 2, the last by any more
  */
 struct urctx_ring_stats {
 	uint64_t in_flight, stuck, told, cancels, retries, stale;
 	uint64_t late_max, late_sum, turn_gap_max;
+	uint64_t limits;
+	uint64_t late[32];
 };
+/* No cancels: ops are told, as with URCTX_OP_NO_ABORT, and end by themselves. */
+#define URCTX_RING_NO_ABORT	(1U << 0)
+/* No wake: turn lets you sleep for 50 ms at most while there is a context to hear of. */
+#define URCTX_RING_NO_WAKE	(1U << 1)
+/* No IORING_OP_TIMEOUT: URCTX_RING_TIMER does nothing. */
+#define URCTX_RING_NO_TIMEOUT	(1U << 2)
 
 /**
  * urctx_ring_attach() - make the operations of a ring bindable
@@ -176,15 +203,17 @@ struct urctx_ring_stats {
  * owner from now on.
  *
  * Beware: io_uring_queue_exit() before detach leaves the attachment with memory
- * that is not there, and the kernel with your buffers.  A ring that is restricted
- * (IORING_REGISTER_RESTRICTIONS) to opcodes without ASYNC_CANCEL or POLL_ADD can
- * be attached to and aborts nothing: see @stuck of the statistics.
+ * that is not there, and the kernel with your buffers.  With IORING_SETUP_IOPOLL
+ * nothing runs that is not polled I/O, so that ops are told and not aborted, and
+ * nobody is woken; nor where the ring is restricted (IORING_REGISTER_RESTRICTIONS)
+ * to other opcodes than ASYNC_CANCEL and POLL_ADD, which is noticed when it refuses
+ * one: see @limits of the statistics.
  *
  * Context: the owner-to-be; allocates.
  * Return: 0; -EINVAL for NULL, unknown flags, reserved words; -EOPNOTSUPP for
  * setup flags under which SQEs and CQEs are not known to look as we write them,
- * IORING_SETUP_IOPOLL, on which no cancel can run, and kernels before 5.11;
- * -ENOMEM; -EMFILE, -ENFILE.
+ * timers with IORING_SETUP_IOPOLL, URCTX_RING_TIMER with URCTX_RING_DRAIN, and
+ * kernels before 5.11; -ENOMEM; -EMFILE, -ENFILE.
  */
 URCTX_MUST_CHECK_ int urctx_ring_attach(struct io_uring *ring,
 					const struct urctx_ring_params *params,
@@ -253,8 +282,8 @@ URCTX_MUST_CHECK_ int urctx_ring_bind(struct urctx_ring *r,
  * takes a second SQE, which must follow directly: @sqe is the last one taken.
  *
  * Context, Return: as urctx_ring_bind(); with LINK_TIMEOUT also -EOPNOTSUPP, see
- * there, -EBUSY: no room for its SQE, and -EINVAL: no deadline, or @sqe is not the
- * last.
+ * there, -EBUSY: no room for its SQE, and -EINVAL: no deadline, of its own or its
+ * context's, or @sqe is not the last.
  */
 URCTX_MUST_CHECK_ int urctx_ring_bind_flags(struct urctx_ring *r,
 					    struct io_uring_sqe *sqe,
