@@ -27,6 +27,7 @@ static const char usage_text[] =
 "  all              every row, one table (the default; about a minute)\n"
 "  core             the rows of the context tree\n"
 "  ring             the rows of the io_uring binding\n"
+"  io               the rows of system calls with a context\n"
 "  row NAME...      these rows (--list has their names)\n"
 "  latency          from cancel on one thread to the end of real I/O on\n"
 "                   another: percentiles for each kind of operation\n"
@@ -297,7 +298,8 @@ int main(int argc, char **argv)
 		return probe(&bench);
 	if (!strcmp(command, "all"))
 		add_group(NULL);
-	else if (!strcmp(command, "core") || !strcmp(command, "ring"))
+	else if (!strcmp(command, "core") || !strcmp(command, "ring") ||
+		 !strcmp(command, "io"))
 		add_group(command);
 	else if (!strcmp(command, "latency"))
 		rows_wanted = false;

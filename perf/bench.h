@@ -129,7 +129,7 @@ extern const struct row *const row_groups[];	/* each ends with a NULL name */
 const struct row *row_find(const char *name);
 extern const struct row poll_rows[], deadline_rows[], value_rows[], tree_rows[],
 	stall_rows[], memory_rows[], wake_rows[], expiry_rows[], sync_rows[],
-	cancel_rows[], mass_rows[], bind_rows[], late_rows[];
+	cancel_rows[], mass_rows[], bind_rows[], late_rows[], io_rows[];
 
 /* machine.c */
 int64_t now_ns(void);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include <urctx/io.h>
 #include <urctx/ring.h>
 #include "cross.h"
 
@@ -233,6 +234,29 @@ static void fire_eventfd(struct meeting *m)
 		abort();	/* an eventfd of ours, far from full */
 }
 
+/* -------------------------------------------------------- a blocking call */
+
+static void *owner_io(void *arg)
+{
+	struct meeting *m = arg;
+	struct cross *x = m->x;
+	char buf[8];
+
+	pin_to(x->b->cpu[1]);
+	for (unsigned i = 1; i <= x->n && !x->error; i++) {
+		x->error = urctx_with_cancel(NULL, &m->ctx);
+		if (x->error)
+			break;
+		arm(m, i);
+		count(m, (int)urctx_recv(m->ctx, x->target->fd, buf,
+					 sizeof(buf), 0));
+		await_canceller(m, i);
+		urctx_put(m->ctx);
+	}
+	atomic_store(&m->over, true);
+	return NULL;
+}
+
 /* -------------------------------------------------------------- a bare wake */
 
 static void *owner_wake(void *arg)
@@ -300,6 +324,11 @@ bool cross_ours(struct cross *x)
 bool cross_hand(struct cross *x)
 {
 	return meet(x, owner_hand, fire_eventfd);
+}
+
+bool cross_io(struct cross *x)
+{
+	return meet(x, owner_io, fire_ours);
 }
 
 bool cross_wake(struct cross *x)

@@ -24,6 +24,7 @@ struct cross {
 
 bool cross_ours(struct cross *x);	/* urctx_cancel() */
 bool cross_hand(struct cross *x);	/* eventfd read, then ASYNC_CANCEL */
+bool cross_io(struct cross *x);		/* a thread in urctx_recv(), no ring */
 bool cross_wake(struct cross *x);	/* no ring: read() of an eventfd */
 
 #endif

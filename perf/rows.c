@@ -5,7 +5,7 @@
 const struct row *const row_groups[] = {
 	poll_rows,   deadline_rows, value_rows, tree_rows, stall_rows,
 	memory_rows, wake_rows,	    expiry_rows, sync_rows, cancel_rows,
-	mass_rows,   bind_rows,	    late_rows,	 NULL,
+	mass_rows,   bind_rows,	    late_rows,	 io_rows,   NULL,
 };
 
 const struct row *row_find(const char *name)
