@@ -129,12 +129,26 @@ static void flow_go_on(struct flow *f)
 	daemon_start(&c->proxy->d, &sqe, c->ctx, &f->op, c->idle_at, 0);
 }
 
+/*
+ * A socket says once that it was reset, perhaps to the other flow, whose send was
+ * under way; then a recv says what it says at the end of a stream.
+ */
+static bool was_reset(const struct flow *f)
+{
+	const struct flow *back = &f->conn->flow[f == f->conn->flow];
+	struct pollfd p = { .fd = f->from };
+
+	return !back->ended && poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
 static void flow_moved(struct urctx_op *op)
 {
 	struct flow *f = container_of(op, struct flow, op);
 	struct conn *c = f->conn;
 	bool sending = f->at < f->length;
 
+	if (!op->res && was_reset(f))
+		op->res = -ECONNRESET;
 	if (op->res > 0 && sending) {
 		f->at += (size_t)op->res;
 	} else if (op->res > 0) {
