@@ -142,8 +142,9 @@ static void print_kind(const char *name, int64_t began)
 	static uint64_t last[5];
 
 	printf("%-17s %9lu ops, %9lu told, %8lu of these too late, %7lu asked again, "
-	       "%lu stuck, %5.1f s\n", name, ops - last[0], told - last[1],
-	       late - last[2], retries - last[3], stuck - last[4], (double)(urctx_now() - began) / 1e9);
+	       "%lu stuck, %5.1f s\n",
+	       name, ops - last[0], told - last[1], late - last[2], retries - last[3],
+	       stuck - last[4], (double)(urctx_now() - began) / 1e9);
 	fflush(stdout);
 	last[0] = ops;
 	last[1] = told;
