@@ -24,7 +24,8 @@ static void gone(struct urctx_op *op)
 	op->complete = NULL;
 }
 
-static double ours_once(struct same *s)
+/* The context of the operation, or it alone. */
+static double cancel_once(struct same *s, bool alone)
 {
 	struct urctx_op op = { .complete = gone };
 	struct io_uring_sqe *sqe = urctx_ring_sqe(s->r);
@@ -40,12 +41,25 @@ static double ours_once(struct same *s)
 	if (e < 0)
 		return NAN;
 	t0 = now_ns();
-	urctx_cancel(ctx);
+	if (alone)
+		urctx_op_cancel(&op, NULL);
+	else
+		urctx_cancel(ctx);
 	while (op.complete && e >= 0)
 		e = urctx_ring_wait(s->r, URCTX_NEVER);
 	ns = now_ns() - t0;
 	urctx_put(ctx);
 	return e < 0 || op.res != -ECANCELED ? NAN : (double)ns;
+}
+
+static double ours_once(struct same *s)
+{
+	return cancel_once(s, false);
+}
+
+static double alone_once(struct same *s)
+{
+	return cancel_once(s, true);
 }
 
 static double bare_once(struct same *s)
@@ -105,6 +119,11 @@ static double side_same(void *arg)
 	return p50;
 }
 
+static double side_same_alone(void *arg)
+{
+	return same_round(arg, alone_once);
+}
+
 static double side_same_bare(void *arg)
 {
 	return same_round(arg, bare_once);
@@ -112,7 +131,11 @@ static double side_same_bare(void *arg)
 
 static void run_same(const struct bench *b, struct result *r)
 {
+	static const side_fn side[] = { side_same, side_same_bare,
+					side_same_alone };
+	static struct series series[ARRAY_SIZE(side)];
 	static struct same s;
+	double alone;
 	char why[160];
 
 	if (!ring_usable(b, r))
@@ -129,10 +152,18 @@ static void run_same(const struct bench *b, struct result *r)
 		result_fail(r, "no ring");
 		return;
 	}
-	bench_ab(b, r, WHOLE, side_same, side_same_bare, &s);
+	if (!rounds_run(b->rounds, WHOLE, side, ARRAY_SIZE(side), &s, series)) {
+		result_fail(r, "a round failed");
+		return;
+	}
+	series_to_result(r, &series[0], &series[1]);
+	alone = series_median(&series[2]);
 	result_extra(r, "p99", hist_percentile(&s.all, 99));
 	result_extra(r, "p999", hist_percentile(&s.all, 99.9));
-	result_note(r, "p50 of a pending recv; ours p99 %.0f ns",
+	result_extra(r, "op_cancel", alone);
+	result_extra(r, "op_cancel_ratio", alone / r->base);
+	result_note(r, "p50 of a pending recv; urctx_op_cancel() %.0f ns (%.2f); "
+		    "ours p99 %.0f ns", alone, alone / r->base,
 		    hist_percentile(&s.all, 99));
 }
 

@@ -4,6 +4,7 @@
  * wait, and how long a cancel takes to end one that waits.
  */
 #include <errno.h>
+#include <liburing.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -152,6 +153,49 @@ static ssize_t take_plain(struct urctx *ctx, int fd)
 	return recv(fd, &c, 1, 0);
 }
 
+/* What urctx_recv() does, without a context: tried, then waited for on a ring. */
+static __thread struct io_uring hand;
+
+static bool hand_open(void)
+{
+	struct io_uring_params p = { .flags = IORING_SETUP_SINGLE_ISSUER |
+					      IORING_SETUP_DEFER_TASKRUN };
+
+	if (io_uring_queue_init_params(8, &hand, &p))
+		return false;
+	(void)io_uring_register_ring_fd(&hand);
+	return true;
+}
+
+static ssize_t take_hand(struct urctx *ctx, int fd)
+{
+	struct io_uring_cqe *cqe;
+	struct io_uring_sqe *sqe;
+	ssize_t n;
+	char c;
+
+	(void)ctx;
+	n = recv(fd, &c, 1, MSG_DONTWAIT);
+	if (n >= 0 || errno != EAGAIN || (!hand.ring_fd && !hand_open()))
+		return n;
+	sqe = io_uring_get_sqe(&hand);
+	io_uring_prep_recv(sqe, fd, &c, 1, 0);
+	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
+	if (io_uring_submit_and_wait(&hand, 1) < 0 ||
+	    io_uring_peek_cqe(&hand, &cqe))
+		return -1;
+	n = cqe->res;
+	io_uring_cqe_seen(&hand, cqe);
+	return n;
+}
+
+static void hand_close(void)
+{
+	if (hand.ring_fd)
+		io_uring_queue_exit(&hand);
+	hand.ring_fd = 0;
+}
+
 static bool batch(void)
 {
 	const struct sched_param p = { 0 };
@@ -173,6 +217,7 @@ static void *answers(void *arg)
 		return NULL;
 	while (y->take(y->ctx[1], y->fd[1]) == 1 && give(y->fd[1]))
 		;
+	hand_close();
 	return NULL;
 }
 
@@ -217,8 +262,19 @@ static double side_blocked_plain(void *arg)
 	return rally(y);
 }
 
+static double side_blocked_hand(void *arg)
+{
+	struct rally *y = arg;
+
+	y->take = take_hand;
+	return rally(y);
+}
+
 static void run_blocked(const struct bench *b, struct result *r)
 {
+	static const side_fn side[] = { side_blocked, side_blocked_plain,
+					side_blocked_hand };
+	static struct series s[ARRAY_SIZE(side)];
 	static struct rally y;
 	struct rusage u;
 	long before;
@@ -231,12 +287,19 @@ static void run_blocked(const struct bench *b, struct result *r)
 	}
 	getrusage(RUSAGE_SELF, &u);
 	before = u.ru_nvcsw;
-	bench_ab(b, r, SLICES, side_blocked, side_blocked_plain, &y);
+	if (!rounds_run(b->rounds, SLICES, side, ARRAY_SIZE(side), &y, s)) {
+		result_fail(r, "a round failed");
+		return;
+	}
 	getrusage(RUSAGE_SELF, &u);
+	series_to_result(r, &s[0], &s[1]);
+	result_extra(r, "by_hand", series_median(&s[2]));
 	result_extra(r, "sleeps", (double)(u.ru_nvcsw - before) /
-		     ((b->rounds * SLICES + 1) * 2 * 2 * (TRIPS + TRIPS / 4)));
-	result_note(r, "CPU time of both, a recv and its send; %.2f sleeps each",
-		    r->nr_extra ? r->extra[0].value : NAN);
+		     ((b->rounds * SLICES + 1) * ARRAY_SIZE(side) * 2 *
+		      (TRIPS + TRIPS / 4)));
+	result_note(r, "CPU time of both, a recv and its send; a ring by hand "
+		    "%.0f ns; %.2f sleeps each", r->extra[0].value,
+		    r->extra[1].value);
 }
 
 /* ------------------------------------------------------------------ it is ended */
