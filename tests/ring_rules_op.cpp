@@ -309,6 +309,53 @@ TEST_CASE("a closed fd whose number is another file's by now", "[ring][rule15][r
 	close(fd);
 }
 
+/* A listener who takes no second connection, and one who would be it. */
+struct refusing {
+	refusing()
+	{
+		socklen_t len = sizeof(addr);
+
+		addr.sin_family = AF_INET;
+		addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		for (int &s : fd)
+			s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (bind(fd[0], (struct sockaddr *)&addr, len) || listen(fd[0], 0) ||
+		    getsockname(fd[0], (struct sockaddr *)&addr, &len) ||
+		    connect(fd[1], (struct sockaddr *)&addr, len)) {
+			perror("tests: no connection");
+			abort();
+		}
+	}
+	~refusing()
+	{
+		for (int s : fd)
+			close(s);
+	}
+
+	struct sockaddr_in addr = {};
+	int fd[3];
+};
+
+TEST_CASE("after a cancelled connect the socket is connecting", "[ring][pitfall52]")
+{
+	refusing to;
+	an_op op;
+	ring r(8);
+	OR_SKIP(r);
+	context ctx;
+	struct io_uring_sqe *s = r.sqe();
+
+	io_uring_prep_connect(s, to.fd[2], (struct sockaddr *)&to.addr, sizeof(to.addr));
+	REQUIRE(urctx_ring_bind(r.r, s, ctx, &op.op) == 0);
+	r.submit();
+	cancel_elsewhere(ctx, &why);
+	REQUIRE(r.until_ended(op));
+	CHECK(op.res == -ECANCELED);
+	fcntl(to.fd[2], F_SETFL, O_NONBLOCK);
+	CHECK(connect(to.fd[2], (struct sockaddr *)&to.addr, sizeof(to.addr)) == -1);
+	CHECK(errno == EALREADY);
+}
+
 TEST_CASE("an op on a fixed file", "[ring][rule15][rule54]")
 {
 	for (auto mode : MODES) {
