@@ -2,9 +2,9 @@
 /*
  * io.h - what the files of <urctx/io.h> share
  *
- * Each call asks its context, tries without waiting (io_try.c, io.c), and only
- * when it would have to wait does it over a ring of the thread's own (io_run.c,
- * io_thread.c), or over poll(2) (io_poll.c).
+ * Each call asks its context and tries without waiting (io.c).  Only when it would
+ * have to wait does it, by poll(2) and another try (io_poll.c), or where that does
+ * not do, over a ring of the thread's own (io_run.c, io_thread.c).
  */
 #ifndef URCTX_IO_PRIVATE_H
 #define URCTX_IO_PRIVATE_H

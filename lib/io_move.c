@@ -75,10 +75,7 @@ static void prep_file(struct io_move *m, struct io_uring_sqe *sqe)
 		io_uring_prep_writev(sqe, m->fd, m->iov, (unsigned)m->nr, off);
 }
 
-/*
- * A socket that has just said that it would block is polled first; and what is sent
- * is sent to its end by the kernel, which knows that from 6.0 on.
- */
+/* What is sent is sent to its end by the kernel, which knows that from 6.0 on. */
 void io_move_prep(struct io_move *m, struct io_uring_sqe *sqe)
 {
 	int all = m->flags | MSG_WAITALL;
@@ -99,7 +96,6 @@ void io_move_prep(struct io_move *m, struct io_uring_sqe *sqe)
 	else
 		io_uring_prep_send(sqe, m->fd, m->part.iov_base,
 				   len32(m->part.iov_len), all);
-	sqe->ioprio |= IORING_RECVSEND_POLL_FIRST;
 }
 
 void io_move_on(struct io_move *m, size_t n)

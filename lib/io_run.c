@@ -81,8 +81,6 @@ bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 	if (unlikely(!sqe))
 		return false;
 	*sqe = *image;
-	if (!t->ring.flags)	/* older than 5.19: knows nothing of POLL_FIRST */
-		sqe->ioprio = 0;
 	if (unlikely(urctx_ring_bind(t->r, sqe, ctx, &run.op)))
 		return false;
 	t->busy = true;

@@ -21,6 +21,13 @@ static bool may_wait(const struct io_move *m)
 	}
 }
 
+static int await(struct urctx *ctx, const struct io_move *m)
+{
+	bool in = m->kind == IO_READ || m->kind == IO_RECV;
+
+	return io_await(ctx, m->fd, in ? POLLIN : POLLOUT);
+}
+
 static bool is_little(const struct io_move *m)
 {
 	size_t all = m->part.iov_len;
@@ -47,12 +54,11 @@ static long trust_poll(struct io_move *m)
 	return io_move_try(&little, false);
 }
 
-static long over_poll(struct urctx *ctx, struct io_move *m)
+/* Who cannot be asked without waiting is asked when poll(2) says that he is ready. */
+static long over_poll(struct urctx *ctx, struct io_move *m, long ret)
 {
-	bool in = m->kind == IO_READ || m->kind == IO_RECV;
 	int64_t nap = IO_NAP_FIRST;
 	off_t size;
-	long ret;
 
 	if (m->file == IO_UNKNOWN)
 		m->file = io_sys_file(m->fd, &size);
@@ -60,20 +66,17 @@ static long over_poll(struct urctx *ctx, struct io_move *m)
 		ret = urctx_err(ctx);
 		return ret ? ret : io_move_try(m, false);
 	}
-	for (;;) {
-		ret = io_await(ctx, m->fd, in ? POLLIN : POLLOUT);
-		if (ret)
-			return ret;
-		ret = io_move_try(m, true);
-		if (io_move_now(m, ret))
-			return ret;
-		if (ret != -EAGAIN)
-			return trust_poll(m);
-		/* a datagram socket is writable though its peer's queue is full */
+	while (ret == -EAGAIN) {
 		ret = io_nap(ctx, &nap);
-		if (ret)
-			return ret;
+		if (!ret)
+			ret = await(ctx, m);
+		if (!ret)
+			ret = io_move_try(m, true);
 	}
+	if (io_move_now(m, ret))
+		return ret;
+	ret = await(ctx, m);
+	return ret ? ret : trust_poll(m);
 }
 
 /* The kernel does not raise SIGPIPE for a ring's sends: ask again. */
@@ -83,15 +86,34 @@ static long broken_pipe(struct io_move *m)
 	       io_move_try(m, true) : -EPIPE;
 }
 
-static long wait_for(struct urctx *ctx, struct io_move *m)
+static long over_ring(struct urctx *ctx, struct io_move *m, long ret)
 {
 	struct io_uring_sqe sqe;
-	int ret;
+	int res;
 
 	io_move_prep(m, &sqe);
-	if (!io_run(ctx, &sqe, &ret) || ret == -EAGAIN)
-		return over_poll(ctx, m);
-	return ret == -EPIPE ? broken_pipe(m) : ret;
+	if (!io_run(ctx, &sqe, &res) || res == -EAGAIN)
+		return over_poll(ctx, m, ret);
+	return res == -EPIPE ? broken_pipe(m) : res;
+}
+
+/*
+ * A socket or a pipe is waited for by poll(2), and tried again: that is cheaper than
+ * an op by a fifth of what a wait costs.  A file is always ready for poll(2), and
+ * would still wait; so does a datagram whose receiver's queue is full, and who has
+ * lost a race: these are for the ring.  So is what cannot be tried.
+ */
+static long wait_for(struct urctx *ctx, struct io_move *m, long ret)
+{
+	if (ret == -EAGAIN) {
+		ret = await(ctx, m);
+		if (ret)
+			return ret;
+		ret = io_move_try(m, true);
+		if (io_move_now(m, ret))
+			return ret;
+	}
+	return over_ring(ctx, m, ret);
 }
 
 static long move(struct urctx *ctx, struct io_move *m, long ret, size_t *done)
@@ -109,7 +131,7 @@ static long move(struct urctx *ctx, struct io_move *m, long ret, size_t *done)
 			return ret;
 		switch (io_sys_nonblock(m->fd)) {
 		case 0:
-			ret = wait_for(ctx, m);
+			ret = wait_for(ctx, m, ret);
 			break;
 		case 1:
 			ret = ret == -EAGAIN ? ret : io_move_try(m, false);

@@ -32,22 +32,23 @@
  * Nothing is left behind: when a call returns, its buffer is the caller's again.
  * So what cannot be aborted is waited for, however done the context is:
  *
- *   call                         over io_uring          over poll(2)
- *   recv send accept connect     at once                at once (1)
- *   read write, what waits (2)   at once                at once (1)
- *   read write, files            no (3)                 no
- *   poll sleep                   at once                at once
- *   waitid                       at once from 6.7 on    at once, or late (4)
- *   splice openat                where a signal would   at once (1) / no
- *                                interrupt it
- *   fsync                        before it has begun    no
- *   close                        no                     no
+ *   call                        ended                       and without io_uring
+ *   recv send read write (1)    at once                     at once (2)
+ *   poll sleep                  at once                     at once
+ *   accept connect              at once                     at once (2)
+ *   waitid                      at once (from 6.7 on)       at once, or late (3)
+ *   splice                      where a signal would        at once (2)
+ *                               interrupt it
+ *   openat                      likewise                    not
+ *   read write, of files (4)    not                         not
+ *   fsync                       before it has begun         not
+ *   close                       not                         not
  *
- *   (1) unless somebody else takes what poll(2) has promised: see there
- *   (2) pipes, sockets, terminals, eventfds and the like
- *   (3) of a disk.  On FUSE and NFS where a signal would interrupt it
- *   (4) a child's end by number or pidfd at once; whatever else is looked for
+ *   (1) of what is no file: sockets, pipes, terminals, eventfds and the like
+ *   (2) unless somebody else takes what poll(2) has promised: see below
+ *   (3) a child's end by number or pidfd at once; whatever else is looked for
  *       after 0.1, 0.2 ... 12.8 ms: a cancel is as late as that at most
+ *   (4) of a disk.  On FUSE and NFS where a signal would interrupt it
  *
  * Waiting, in detail:
  *
@@ -67,23 +68,26 @@
  *  - fork(): the child may use everything here; what it waits with is its own.
  *  - Not inside a signal handler.
  *
- * The first call of a thread that has to wait makes it a small io_uring: two
- * descriptors, both close-on-exec, and 20 KiB, which go with the thread.  Beware
- * of who closes descriptors by number (closefrom(3)) in a process that goes on.
+ * How it waits.  What can be tried (recv, send; read and write, of pipes from 6.4
+ * on) waits by poll(2) on the descriptor and on an eventfd of the thread's, which a
+ * callback writes to when the context ends, and is tried again.  The rest is an op on
+ * a small io_uring of the thread's.  Either is made when a thread first needs it, and
+ * goes with it: one descriptor, and two more with 20 KiB for the ring, all
+ * close-on-exec.  Beware of who closes descriptors by number (closefrom(3)) in a
+ * process that goes on.  If they cannot be had, for want of descriptors or memory, a
+ * call does without: it looks at its context after 0.1, 0.2 ... 12.8 ms.
  *
- * Over poll(2).  Where there is no io_uring (ENOSYS, EPERM, a seccomp filter), and
- * where URCTX_NO_URING=1 is in the environment, which is looked at once, the same
- * calls work over poll(2), with one eventfd a thread.  So does a single call if its
- * ring cannot be made for want of descriptors or memory.  It says that the
- * descriptor is ready, and then asks without waiting where the kernel has a way to
- * (sockets; from 6.4 on pipes).  Where it has none (accept; terminals, and pipes of
- * old kernels) somebody else who reads from the same file may come first, and the
- * call waits for the next, context or not.  Who shares such descriptors between
- * threads sets O_NONBLOCK, and waits by urctx_poll().
+ * Without io_uring (ENOSYS, EPERM, a seccomp filter; and with URCTX_NO_URING=1 in the
+ * environment, which is looked at once) the rest waits by poll(2) as well, and then
+ * does what it was asked to.  Where the kernel has no way to do that without waiting
+ * (accept; reads of terminals, and of pipes before 6.4) somebody else who reads from
+ * the same file may come first, and the call waits for the next, context or not.  Who
+ * shares such descriptors between threads sets O_NONBLOCK, and waits by urctx_poll().
  *
- * Costs, on one machine, above the plain system call: some 10 ns when it can be
- * done at once; 250 ns when it waits.  accept, connect: they wait, always.  openat,
- * fsync and splice are done by a kernel thread, 10 us and more.
+ * Costs, on one machine, above the plain system call: 10 to 15 ns when it can be done
+ * at once.  When it waits, that first try, the look at O_NONBLOCK, poll(2) and the
+ * callback: four system calls for one, and less than an op of a ring by hand.  openat,
+ * fsync and splice are done by a worker of the kernel's: 10 us and more.
  */
 #ifndef URCTX_IO_H
 #define URCTX_IO_H
@@ -279,8 +283,8 @@ int urctx_accept(struct urctx *ctx, int fd, struct sockaddr *addr, socklen_t *le
  * @addr: where to
  * @len: its length
  *
- * Beware: after a failure close @fd: it may still be connecting.  Over poll(2) the
- * socket is O_NONBLOCK while this runs.
+ * Beware: after a failure close @fd: it may still be connecting.  Without
+ * io_uring the socket is O_NONBLOCK while this runs.
  *
  * Context: as urctx_read().
  * Return: 0; see above for all.
@@ -336,11 +340,11 @@ int urctx_fsync(struct urctx *ctx, int fd);
  * urctx_poll() - poll(2), with the context as its timeout
  * @ctx: a context that the caller has a reference to, or NULL: waits for ever
  * @fds: as for poll(2)
- * @nr: how many; 0 just waits for @ctx
+ * @nr: how many; 0: waits for @ctx
  *
  * What is ready now is told even if the context ends at this moment.
  *
- * Context: as urctx_read(); always over poll(2).
+ * Context: as urctx_read(); needs no io_uring.
  * Return: how many of @fds have revents; see above for all; -ENOMEM, -EINVAL: as
  * poll(2) if @nr is too large.
  */
