@@ -42,12 +42,15 @@ struct kind {
 struct ring_kind {
 	const char *name;
 	unsigned flags, entries;
+	unsigned attach;		/* URCTX_RING_* */
 };
 
 std::vector<kind> kinds_of_files();
 std::vector<kind> kinds_of_sockets();
 std::vector<kind> kinds_of_waits();
 std::vector<kind> kinds_of_chains();
+/* All that this kernel has; empty: io_uring is forbidden. */
+std::vector<kind> every_kind();
 
 struct bound {
 	bound()

@@ -25,6 +25,11 @@ static void hardlinked(stage &s)
 	chain(s, IOSQE_IO_HARDLINK, 0);
 }
 
+static void drained(stage &s)
+{
+	chain(s, 0, IOSQE_IO_DRAIN);
+}
+
 static void feed(stage &s)
 {
 	char saved[10];
@@ -45,6 +50,8 @@ std::vector<kind> kinds_of_chains()
 	return {
 		{ "linked", IORING_OP_READ, BYTES, 10, linked, feed, nullptr, got_bytes },
 		{ "hardlinked", IORING_OP_READ, BYTES, 10, hardlinked, feed, nullptr,
+		  got_bytes },
+		{ "drain", IORING_OP_READ, BYTES | DRAINS, 10, drained, feed, nullptr,
 		  got_bytes },
 	};
 }

@@ -243,3 +243,28 @@ void stage::count_left()
 		REQUIRE(ioctl(in, FIONREAD, &more) == 0);
 	expect(!more, "more than was sent");
 }
+
+static bool has(const struct io_uring_probe *probe, int opcode)
+{
+	return opcode <= probe->last_op && probe->ops[opcode].flags & IO_URING_OP_SUPPORTED;
+}
+
+std::vector<kind> every_kind()
+{
+	struct io_uring_probe *probe = io_uring_get_probe();
+	std::vector<kind> kinds;
+
+	if (!probe) {
+		WARN("skipped: io_uring is forbidden here");
+		return kinds;
+	}
+	for (auto some : { kinds_of_files(), kinds_of_sockets(), kinds_of_waits(),
+			   kinds_of_chains() })
+		for (const kind &k : some)
+			if (has(probe, k.opcode))
+				kinds.push_back(k);
+			else
+				WARN("skipped: " << k.name << ": this kernel lacks it");
+	io_uring_free_probe(probe);
+	return kinds;
+}

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* soak_ledger.c - streams whose every byte is known, and callers that are counted */
-#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <netinet/in.h>

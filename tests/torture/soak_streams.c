@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* soak_streams.c - ops that read and write */
-#define _GNU_SOURCE
 #include <sys/mman.h>
 
 #include "soak.h"

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* soak_waits.c - ops on connections, and on what is neither file nor socket */
-#define _GNU_SOURCE
 #include <linux/futex.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
