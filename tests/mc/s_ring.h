@@ -83,16 +83,16 @@ static inline int bind_op_at(struct urctx *ctx, int nr, int fd, int64_t deadline
 	struct rop *o = spare ? spare : op_made();
 	int ret;
 
-	spare = NULL;
 	mc_assert(sqe);
 	o->nr = nr;
 	io_uring_prep_rw(IORING_OP_READ, sqe, fd, &o->buf, sizeof(o->buf), 0);
 	sqe->ioprio = many;
 	ret = urctx_ring_bind_flags(r, sqe, ctx, &o->op, deadline, flags);
 	if (ret) {
-		mc_free(o);
+		spare = o;
 		return ret;
 	}
+	spare = NULL;
 	did[nr].op = o;
 	did[nr].ended = false;
 	left++;

@@ -9,8 +9,8 @@
 #include "s_ring.h"
 
 static struct urctx *p, *q;
-static struct job *j;
-static int ran, stopped;
+static struct job *j, *other;
+static int ran, stopped, said;
 
 static void fn(struct urctx_callback *cb)
 {
@@ -63,6 +63,23 @@ static void init_beside(void)
 	init_free();
 	arm(p, fn);
 	bind_op(p, 0, FD_MAYBE);
+	under_way();
+}
+
+/* The first of two takes the second back, which is due as well. */
+static void fn_stops(struct urctx_callback *cb)
+{
+	fn(cb);
+	mc_assert(urctx_try_stop(&other->cb));
+	mc_free(other);
+}
+
+static void init_second(void)
+{
+	init_free();
+	other = job();
+	arm(p, fn_stops);
+	mc_assert(!urctx_ring_after(r, p, &other->cb, fn_run));
 	under_way();
 }
 
@@ -143,10 +160,20 @@ static void t_again(void)
 	t_run();
 }
 
+static void t_cancel_say(void)
+{
+	(void)cancel_one(p);
+	__atomic_store_n(&said, 1, __ATOMIC_RELEASE);
+}
+
+/* What had ended before is told. */
 static void t_detach(void)
 {
+	int before = __atomic_load_n(&said, __ATOMIC_ACQUIRE);
+
 	detach();
 	stopped = 1;
+	mc_assert(ran || !before);
 }
 
 static void gone(void)
@@ -159,7 +186,7 @@ static void gone(void)
 
 static void over(void)
 {
-	mc_assert(ran + stopped == 1 && !r->links);
+	mc_assert(ran + stopped == 1 && !r->links && !r->ends.nr);
 	detach();
 	gone();
 }
@@ -196,6 +223,9 @@ static const struct mc_scenario beside_stop = {
 static const struct mc_scenario again = {
 	"ring_after_again", "G6", init_armed, { t_again, t_cancel }, over, RING,
 };
+static const struct mc_scenario second = {
+	"ring_after_second", "G6", init_second, { t_run, t_cancel }, over, RING | MC_QUICK,
+};
 static const struct mc_scenario cancels = {
 	"ring_after_cancels", "G6 G11", init_cancels, { t_run, t_cancel }, over,
 	RING | MC_QUICK,
@@ -204,11 +234,12 @@ static const struct mc_scenario ends = {
 	"ring_after_ends", "G5 G6", init_ends, { t_run, t_cancel }, over, RING | MC_QUICK,
 };
 static const struct mc_scenario detaches = {
-	"ring_after_detach", "G6 G9", init_armed, { t_detach, t_cancel }, over_detached, RING,
+	"ring_after_detach", "G6 G9", init_armed, { t_detach, t_cancel_say },
+	over_detached, RING,
 };
 
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &runs, &arms, &stops, &turns, &beside, &beside_stop,
-		       &again, &cancels, &ends, &detaches, NULL);
+		       &again, &second, &cancels, &ends, &detaches, NULL);
 }

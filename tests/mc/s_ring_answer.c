@@ -77,7 +77,7 @@ static void init_narrow(void)
 
 static void init_reused(void)
 {
-	root(A_WON | A_AGAIN | A_BEHIND | A_INTR, 2, 2);
+	root(A_WON | A_AGAIN | A_BEHIND | A_SILENT, 2, 2);
 	q = childless(NULL, "Q");
 	again = 1;
 	then = next_one;

@@ -5,6 +5,7 @@
  * MC: -DRETIRE_BATCH=9 -DOPS_LEAST=2U
  */
 #include "s_ring.h"
+#include "stock.h"
 
 static struct urctx *p, *q;
 
@@ -222,6 +223,14 @@ static void t_cancel_drop(void)
 	urctx_put(q);
 }
 
+/* Were it the last, its memory would be another's soon. */
+static void t_cancel_drop_derive(void)
+{
+	t_cancel_drop();
+	(void)house_turn();
+	q = derive(NULL);
+}
+
 static void over_dropped(void)
 {
 	aborted(0, ONE);
@@ -229,7 +238,31 @@ static void over_dropped(void)
 	home();
 }
 
+static void over_reused(void)
+{
+	live(q);
+	remember(contexts_, q);
+	urctx_put(q);
+	over_dropped();
+}
+
 /* ---- no memory ---- */
+
+/* The next chunk needs a slab. */
+static void no_chunks(void)
+{
+	unsigned slabs = 0;
+
+	while (stock_chunks.slab[slabs])
+		slabs++;
+	while (this_thread()->chunks.head ||
+	       load_relaxed(&stock_chunks.carved) < SLAB_OBJECTS * ((1U << slabs) - 1)) {
+		struct chunk *c = chunk_alloc(this_thread());
+
+		if (known(chunks_, c))
+			came_home(chunks_, c);
+	}
+}
 
 /* Neither op nor link is left behind, and what is linked behind it fails. */
 static void t_bind_refused(void)
@@ -238,6 +271,7 @@ static void t_bind_refused(void)
 
 	mc_assert(!ret || ret == -ENOMEM);
 	if (ret) {
+		mc_free(spare);
 		did[0].ended = true;
 		did[0].res = 1;
 	}
@@ -251,6 +285,38 @@ static void init_empty(void)
 	p = node(NULL, "P");
 	ring_here(4);
 	spare = op_made();
+	no_chunks();
+}
+
+/* The third op needs a bigger room, and the canceller knows a link in the old one. */
+static void init_full(void)
+{
+	root(3);
+	q = childless(NULL, "Q");
+	bind_op(p, 0, FD_NEVER);
+	bind_op(p, 1, FD_NEVER);
+	under_way();
+	spare = op_made();
+}
+
+static void t_bind_grows(void)
+{
+	int ret = bind_op_at(q, 2, FD_NEVER, URCTX_NEVER, 0);
+
+	mc_assert(!ret || ret == -ENOMEM);
+	mc_assert(ret || r->slots == 4);
+	if (ret)
+		mc_free(spare);
+	t_owner();
+}
+
+static void over_grown(void)
+{
+	aborted(0, ONE);
+	aborted(1, ONE);
+	mc_assert(!did[2].ended || did[2].cause == TWO);
+	urctx_put(q);
+	gone();
 }
 
 /* Its chunk, if there is one, came from a slab. */
@@ -307,6 +373,14 @@ static const struct mc_scenario op_late = {
 static const struct mc_scenario drops = {
 	"ring_last_put", "G9", init_dropped, { t_drop, t_cancel_drop }, over_dropped, RING,
 };
+static const struct mc_scenario reuse = {
+	"ring_last_put_reuse", "G9", init_dropped, { t_drop, t_cancel_drop_derive },
+	over_reused, RING,
+};
+static const struct mc_scenario grows = {
+	"ring_grows", "G3 G11", init_full, { t_bind_grows, t_cancel_both }, over_grown,
+	RING | MC_FAIL_MALLOC, 1,
+};
 static const struct mc_scenario memory = {
 	"ring_memory", "G3 G11", init_empty, { t_bind_refused, t_cancel }, over_memory,
 	RING | MC_FAIL_MALLOC, 1,
@@ -315,6 +389,6 @@ static const struct mc_scenario memory = {
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &one, &binds, &binds_again, &binds_second, &maybe, &here,
-		       &both, &deaf, &below, &more, &op_first, &op_late, &drops, &memory,
-		       NULL);
+		       &both, &deaf, &below, &more, &op_first, &op_late, &drops, &reuse,
+		       &grows, &memory, NULL);
 }

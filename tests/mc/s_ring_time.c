@@ -86,6 +86,13 @@ static void init_op_answers(void)
 	init_op(FD_MAYBE, WHEN, 0);
 }
 
+/* It is told by its context, and its deadline comes while it is asked for. */
+static void init_op_retry(void)
+{
+	mc_rules = (struct mc_rules){ .answers = A_AGAIN | A_SILENT, .whims = 2 };
+	init_op(FD_NEVER, WHEN, 0);
+}
+
 /* A deadline that is far, to be moved. */
 static void init_op_far(void)
 {
@@ -226,6 +233,9 @@ static const struct mc_scenario op_timer = {
 static const struct mc_scenario op_answers = {
 	"ring_deadline_answers", "G11", init_op_answers, { t_owner, t_time }, over, RING,
 };
+static const struct mc_scenario op_retry = {
+	"ring_deadline_retry", "G4 G11", init_op_retry, { t_owner, t_cancel }, over, RING,
+};
 static const struct mc_scenario op_move = {
 	"ring_deadline_moved", "G11", init_op_far, { t_move, t_time }, over, RING | MC_QUICK,
 };
@@ -245,6 +255,6 @@ static const struct mc_scenario both = {
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &ctx_cancel, &ctx_complete, &ctx_time, &ctx_all, &ctx_two,
-		       &ctx_bind, &op_cancel, &op_complete, &op_timer, &op_answers, &op_move,
-		       &op_never, &op_bind, &both, NULL);
+		       &ctx_bind, &op_cancel, &op_complete, &op_timer, &op_answers, &op_retry,
+		       &op_move, &op_never, &op_bind, &both, NULL);
 }
