@@ -4,7 +4,7 @@
  *
  * What is bound is told by another thread or by the owner, and the kernel does with
  * the cancels what it may; it checks that it is asked one at a time, at once, then
- * after 1, 2, 4 ms, and after 50 where it said nothing (uring.c).
+ * after 1, 2, 4 … 50 ms, and after 25 where it said nothing (uring.c).
  *
  * MC: -DRETIRE_BATCH=9 -DOPS_LEAST=2U
  */

@@ -19,6 +19,7 @@
 #define OPS	4
 #define MSEC	INT64_C(1000000)
 #define PATIENCE (50 * MSEC)
+#define SILENCE	(25 * MSEC)
 #define NEVER	INT64_MAX
 
 static struct io_uring_sqe sqes[ENTRIES];
@@ -166,7 +167,7 @@ static void happen(void)
 /* ---- submissions ---- */
 
 /*
- * At once, then after 1, 2, 4 … ms; without an answer after 50.  Never while an
+ * At once, then after 1, 2, 4 … 50 ms; without an answer after 25.  Never while an
  * answer to the last time is there and was not looked at.
  */
 static void asked(struct kop *k)
@@ -174,7 +175,7 @@ static void asked(struct kop *k)
 	int64_t wait = 0;
 
 	if (k->asks && !k->heard) {
-		wait = PATIENCE;
+		wait = SILENCE;
 	} else if (k->asks) {
 		mc_assert((int)(cq_head - k->answer) > 0);
 		wait = k->asks < 2 ? 0 : MSEC << (k->asks - 2);
