@@ -188,6 +188,7 @@ int main(int argc, char **argv)
 			}
 			print_kind(k->name, began);
 		}
+	io_uring_free_probe(probe);
 	must(runs);
 	printf("%lu runs, %lu ops, each completed once, %lu told, %lu of these too late, "
 	       "%lu asked again, %lu stuck, %lu skipped, %.1f s\n", runs, ops, told, late,
