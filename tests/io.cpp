@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* io.cpp - what the tests of <urctx/io.h> share */
+#include "io.hpp"
+
+#include <liburing.h>
+
+bool has_uring()
+{
+	static const bool has = [] {
+		const char *no = getenv("URCTX_NO_URING");
+		struct io_uring ring;
+
+		if ((no && !strcmp(no, "1")) || io_uring_queue_init(2, &ring, 0))
+			return false;
+		io_uring_queue_exit(&ring);
+		return true;
+	}();
+
+	return has;
+}
+
+size_t open_fds()
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+caller::caller(std::function<long()> call)
+{
+	t = std::make_unique<thread>([this, call] {
+		tid = (int)syscall(SYS_gettid);
+		ret = quietly(call);
+		done = true;
+	});
+}
+
+/* "running", or the system call, its arguments and where it was called from */
+static std::string where(int tid)
+{
+	char name[64], text[256] = "";
+
+	snprintf(name, sizeof(name), "/proc/self/task/%d/syscall", tid);
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	close(fd);
+	return std::string(text, n > 0 ? (size_t)n : 0);
+}
+
+/*
+ * Seen in the same call twice it sleeps there, most probably: what is asserted must
+ * be true if it does not yet.
+ */
+void caller::asleep()
+{
+	std::string before, now;
+
+	for (int i = 0; i < 20000 && !done; i++) {
+		now = tid ? where(tid) : "";
+		if (!now.empty() && now[0] != 'r' && now == before)
+			return;
+		before = now;
+		sched_yield();
+	}
+}
