@@ -135,7 +135,8 @@ static void add_value(struct text *t, const void *value)
 	struct urctx_key key;
 	char s[STRING];
 
-	if (!sys_peek(&at, value_key_place(value), sizeof(at)))
+	/* it may be gone since, and its memory be anything */
+	if (!sys_peek(&at, value_key_place(value), sizeof(at)) || !at)
 		return;
 	if (sys_peek(&key, at, sizeof(key)) && peek_string(s, key.name)) {
 		add(t, " value=");
