@@ -20,10 +20,11 @@
  * R1 end.	An op leaves by its own last CQE only (G10); then its slot gets another
  *		generation, and the op is not touched any more.
  * R2 level.	A told op is on abort, asked or in the heap until it leaves (G11).
- * R3 link.	A link is in the table until its last op or callback leaves or it was
- *		taken from the wake list.  It holds a reference to its context.  It is freed when
- *		both it has none of them and its callback can not run any more: stopped, or
- *		taken from the list.  So its fn may push it whenever it likes.
+ * R3 link.	A link is in the table until its last op or callback leaves, which an op
+ *		does when complete() is back.  It holds a reference to its context.  It is
+ *		freed when both it has none of them and its callback can not run any more:
+ *		stopped, or taken from the wake list.  So its fn may push it whenever it
+ *		likes.
  * R4 told.	The ops of a link that was taken are told without being touched: their
  *		state says OP_LIVE, their link says told.
  * R5 room.	Tables are grown in bind, for the worst case: nothing later allocates.
@@ -75,8 +76,7 @@ struct ring_op {			/* the library's view of struct urctx_op */
 	struct urctx_ring *ring;	/* NULL: not in flight */
 	struct ring_link *link;		/* NULL: no context */
 	struct ring_node node;
-	int64_t when;			/* deadline; once told, when to ask again;
-					   OP_UNISSUED: its context, held */
+	int64_t when;			/* deadline; once told, when to ask again */
 	uint32_t slot;
 	uint32_t place;			/* in the heap */
 	uint32_t seq;			/* of binding */
@@ -100,8 +100,9 @@ struct ring_link {
 	const struct urctx_cause *cause;	/* set when it is told */
 	struct ring_node ops;
 	struct ring_node calls;		/* urctx_ring_after() */
+	struct ring_node idles;		/* urctx_ring_idle() */
 	uint32_t place;			/* in ring.ends, by the context's deadline */
-	bool told;			/* taken from the wake list, out of the table */
+	bool told;
 	struct ring_link *free;
 };
 
@@ -134,6 +135,7 @@ struct urctx_ring {
 	struct ring_link **table;	/* open addressing, by context */
 	uint32_t table_mask;
 	uint32_t links;			/* in the table */
+	uint32_t told;			/* of these */
 	struct ring_link *link_free;
 	uint32_t leaving;		/* without ops, and fn is about to push them */
 
@@ -150,10 +152,12 @@ struct urctx_ring {
 	bool settled;			/* nothing of ours is in the SQ or the CQ */
 	bool deaf;			/* the kernel lets nobody wake us */
 	uint32_t asked_nr;
+	uint32_t owed;			/* CQEs that will come, of no op: detach waits */
 
 	struct heap heap;
 	struct heap ends;		/* of links whose contexts have a deadline */
 	struct ring_node due;		/* callbacks for this turn */
+	struct ring_node never;		/* callbacks of the background */
 	struct ring_node abort;		/* to be cancelled, newest first */
 	struct ring_node asked;		/* by `when` */
 	struct wake_node *heard;	/* taken from the wake list, for this turn or the next */
@@ -178,10 +182,11 @@ enum arm { ARM_NO, ARM_WANTED, ARM_DONE };
 
 /*
  * user_data: tag 16, generation 23, slot 22, kind 3.  Cancels and timers bear
- * the slot and generation of their op.
+ * the slot and generation of their op.  KIND_OWED: it means nothing, but comes.
  */
 enum kind {
-	KIND_OP, KIND_CANCEL, KIND_TIMER, KIND_WAKE, KIND_NOP, KIND_UNWAKE, KIND_ALARM
+	KIND_OP, KIND_CANCEL, KIND_TIMER, KIND_WAKE, KIND_NOP, KIND_UNWAKE, KIND_ALARM,
+	KIND_OWED
 };
 
 #define SETTLED_UD	ud_make(0, 1, KIND_UNWAKE)	/* the nop of detach */
@@ -220,12 +225,6 @@ static inline struct ring_op *op_by_ud(const struct urctx_ring *r, uint64_t ud)
 static inline uint64_t wake_ud(const struct urctx_ring *r)
 {
 	return ud_make(0, r->wake_gen & UD_GEN_MASK, KIND_WAKE);
-}
-
-/* The context of an op that was never issued: it has no link, and no deadline. */
-static inline struct urctx *op_unissued_ctx(const struct ring_op *op)
-{
-	return (struct urctx *)(intptr_t)op->when;
 }
 
 static inline struct ring_op *op_of(struct ring_node *n)
@@ -273,17 +272,28 @@ struct ring_link *link_find(const struct urctx_ring *r, const struct urctx *ctx)
 int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out);
 void link_insert(struct urctx_ring *r, struct ring_link *link);
 void link_remove(struct urctx_ring *r, const struct ring_link *link);
-void link_drop(struct urctx_ring *r, struct ring_link *link);
-void link_unused(struct urctx_ring *r, struct ring_link *link);
-void link_free(struct urctx_ring *r, struct ring_link *link);
+struct urctx *link_drop(struct urctx_ring *r, struct ring_link *link);
+struct urctx *link_unused(struct urctx_ring *r, struct ring_link *link);
+struct urctx *link_free(struct urctx_ring *r, struct ring_link *link);
+
+/* The last of a context: what is released then is foreign code (R6). */
+static inline void ring_put(struct urctx_ring *r, struct urctx *ctx)
+{
+	if (!ctx)
+		return;
+	r->calls++;
+	urctx_put(ctx);
+	r->calls--;
+}
 
 static inline bool link_idle(const struct ring_link *link)
 {
-	return !link->call.ops && list_empty(&link->calls);
+	return !link->call.ops && list_empty(&link->calls) &&
+	       list_empty(&link->idles);
 }
 
 /* ring_calls.c */
-void calls_due(struct urctx_ring *r, struct ring_link *link);
+void calls_due(struct urctx_ring *r, struct ring_node *calls);
 bool calls_run(struct urctx_ring *r);
 void calls_drop(struct urctx_ring *r);
 

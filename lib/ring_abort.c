@@ -80,9 +80,17 @@ static void park(struct ring_op *op)
 	op->state = OP_PARKED;
 }
 
-/* A ring that is restricted to other opcodes. */
-static void refused(struct urctx_ring *r, struct ring_op *op)
+/*
+ * A ring that is restricted (IORING_REGISTER_RESTRICTIONS) to other opcodes; or only
+ * to SQEs without flags, which makes cancels that answer.
+ */
+static void refused(struct urctx_ring *r, struct ring_op *op, int res)
 {
+	if (res == -EACCES && !r->drain) {
+		r->drain = true;
+		ask_next(r, op);
+		return;
+	}
 	r->mute = true;
 	ring_limit(r, URCTX_RING_NO_ABORT);
 	r->asked_nr--;
@@ -100,7 +108,7 @@ void ring_answer(struct urctx_ring *r, struct ring_op *op, int res)
 		return;
 	}
 	if (URCTX_RULE_62 && unlikely(res == -EACCES || res == -EINVAL)) {
-		refused(r, op);
+		refused(r, op, res);
 		return;
 	}
 	ring_count_try(r, op);
@@ -174,6 +182,15 @@ static void ask_sync(struct urctx_ring *r, struct ring_op *op)
 		ask_later(r, op);
 }
 
+/*
+ * What a worker does for an SQ thread is found by that thread alone: it is asked
+ * every second time.
+ */
+static bool ask_by_call(const struct urctx_ring *r, const struct ring_op *op)
+{
+	return !(op->tries & 1 && r->ring->flags & IORING_SETUP_SQPOLL);
+}
+
 /* @op leaves the abort list; asked for, or only told. */
 static bool ask(struct urctx_ring *r, struct ring_op *op)
 {
@@ -187,7 +204,7 @@ static bool ask(struct urctx_ring *r, struct ring_op *op)
 		park(op);
 		return true;
 	}
-	if (unlikely(r->sync)) {
+	if (unlikely(r->sync) && ask_by_call(r, op)) {
 		ask_sync(r, op);
 		return true;
 	}
@@ -261,8 +278,11 @@ void urctx_op_deadline(struct urctx_op *user_op, int64_t deadline)
 	}
 	if (op_told(op))
 		return;
-	if (deadline <= op->ring->now)	/* not late: it is told to end now */
-		deadline = urctx_now();
+	if (deadline <= op->ring->now) {	/* not late: it is told to end now */
+		int64_t now = urctx_now();
+
+		deadline = deadline > now ? deadline : now;
+	}
 	op->when = deadline;
 	if (!URCTX_RULE_29 && op->flags & OP_TIMED)
 		return;

@@ -2,10 +2,10 @@
 /*
  * ring_alarm.c - one IORING_OP_TIMEOUT, at the time of the next turn
  *
- * For owners who wait by themselves, without a timeout or for several CQEs: its
- * completion ends every wait.  The kernel looks for timeouts one by one, so there
- * is one a ring.  It is moved when something is due earlier; later, it fires for
- * nothing, once, and the turn behind that sets the next.
+ * For owners who wait by themselves, without a timeout: its CQE ends their wait.
+ * The kernel looks for timeouts one by one, so there is one a ring.  It is moved when
+ * something is due earlier; later, it fires for nothing, once, and the turn behind
+ * that sets the next.
  */
 #include "ring.h"
 

@@ -43,14 +43,24 @@ static inline bool late(const struct urctx_ring *r, int64_t deadline)
 {
 	if (!URCTX_RULE_61)
 		return false;
-	if (deadline <= r->now)
-		return true;
-	if (likely(ring_now_coarse() + NEAR < deadline))
+	if (likely(deadline > r->now && ring_now_coarse() + NEAR < deadline))
 		return false;
 	return deadline <= urctx_now();
 }
 
-static void op_begin(struct urctx_ring *r, struct ring_op *op, unsigned flags)
+/* Why an op of @ctx is not to be issued, or NULL. */
+static inline const struct urctx_cause *
+ended(const struct urctx_ring *r, const struct urctx *ctx, int64_t deadline)
+{
+	if (URCTX_RULE_40 && unlikely(over(ctx)))
+		return urctx_cause(ctx);
+	if (unlikely(deadline != URCTX_NEVER) && late(r, deadline))
+		return &urctx_deadline_exceeded;
+	return NULL;
+}
+
+static void op_begin(struct urctx_ring *r, struct ring_op *op,
+		     struct ring_link *link, unsigned flags)
 {
 	uint32_t slot = r->slot_free - 1;
 
@@ -58,7 +68,7 @@ static void op_begin(struct urctx_ring *r, struct ring_op *op, unsigned flags)
 	r->slot[slot].op = op;
 	op->cause = NULL;
 	op->ring = r;
-	op->link = NULL;
+	op->link = link;
 	op->slot = slot;
 	op->place = 0;
 	op->seq = r->seq++;
@@ -66,27 +76,50 @@ static void op_begin(struct urctx_ring *r, struct ring_op *op, unsigned flags)
 	op->state = OP_LIVE;
 	op->tries = 0;
 	stat_add(r, in_flight, 1);
+	if (link)
+		link_ops_add(link, 1);
 }
 
 /* It never starts: its SQE fails, and so does what is linked behind it. */
-static int bind_ended(struct urctx_ring *r, struct io_uring_sqe *sqe,
-		      struct urctx *ctx, struct ring_op *op,
-		      const struct urctx_cause *cause)
+static void begin_ended(struct urctx_ring *r, struct io_uring_sqe *sqe,
+			struct ring_op *op, struct ring_link *link,
+			const struct urctx_cause *cause)
 {
-	op_begin(r, op, OP_UNISSUED);
+	op_begin(r, op, link, OP_UNISSUED);
 	op->state = OP_PARKED;
 	op->cause = cause;
-	op->when = (intptr_t)urctx_get(ctx);
 	list_init(&op->node);
 	stat_add(r, told, 1);
 	sqe_fail(r, sqe, op_ud(r, op, KIND_OP));
-	return 0;
+}
+
+static inline void begin(struct urctx_ring *r, struct io_uring_sqe *sqe,
+			 struct ring_op *op, struct ring_link *link, int64_t deadline,
+			 unsigned flags, int64_t timer)
+{
+	op_begin(r, op, link, flags);
+	if (link)
+		list_add(&link->ops, &op->node);
+	else
+		list_init(&op->node);
+	op->when = deadline;
+	if (deadline != URCTX_NEVER &&
+	    (URCTX_RULE_22 || !(flags & URCTX_OP_LINK_TIMEOUT)))
+		heap_add(&r->heap, deadline, &op->place);
+	if (!URCTX_RULE_15)
+		op->ts.tv_sec = sqe->fd;
+	if (!URCTX_RULE_57)
+		sqe->flags = 0;
+	if (unlikely(timer != URCTX_NEVER))
+		ring_timer_add(r, sqe, op, timer);
+	sqe->user_data = op_ud(r, op, KIND_OP);
 }
 
 static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
-		       struct urctx *ctx, struct ring_op *op, int64_t deadline,
-		       unsigned flags)
+			  struct urctx *ctx, struct ring_op *op, int64_t deadline,
+			  unsigned flags)
 {
+	const struct urctx_cause *cause;
 	struct ring_link *link = NULL;
 	int64_t timer = URCTX_NEVER;
 	int ret = check(r, sqe, op, flags);
@@ -98,13 +131,10 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		if (ret)
 			return ret;
 	}
-	if (URCTX_RULE_40 && unlikely(over(ctx)))
-		return bind_ended(r, sqe, ctx, op, urctx_cause(ctx));
-	if (unlikely(deadline != URCTX_NEVER) && late(r, deadline))
-		return bind_ended(r, sqe, ctx, op, &urctx_deadline_exceeded);
+	cause = ended(r, ctx, deadline);
 	if (!URCTX_RULE_18 && deadline != URCTX_NEVER)
 		flags |= URCTX_OP_LINK_TIMEOUT;
-	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT || r->timers)) {
+	if (unlikely(flags & URCTX_OP_LINK_TIMEOUT || r->timers) && !cause) {
 		ret = ring_timer_room(r, sqe, ctx, deadline, flags, &timer);
 		if (ret)
 			return ret;
@@ -120,25 +150,10 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 
 	/* Nothing fails from here on. */
 	r->awake = true;
-	op_begin(r, op, flags);
-	op->link = link;
-	if (link) {
-		link_ops_add(link, 1);
-		list_add(&link->ops, &op->node);
-	} else {
-		list_init(&op->node);
-	}
-	op->when = deadline;
-	if (deadline != URCTX_NEVER &&
-	    (URCTX_RULE_22 || !(flags & URCTX_OP_LINK_TIMEOUT)))
-		heap_add(&r->heap, deadline, &op->place);
-	if (!URCTX_RULE_15)
-		op->ts.tv_sec = sqe->fd;
-	if (!URCTX_RULE_57)
-		sqe->flags = 0;
-	if (unlikely(timer != URCTX_NEVER))
-		ring_timer_add(r, sqe, op, timer);
-	sqe->user_data = op_ud(r, op, KIND_OP);
+	if (unlikely(cause != NULL))
+		begin_ended(r, sqe, op, link, cause);
+	else
+		begin(r, sqe, op, link, deadline, flags, timer);
 	return 0;
 }
 

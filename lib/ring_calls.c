@@ -44,19 +44,19 @@ static bool call_stop(struct urctx_callback *cb)
 	}
 	let_go(c);
 	if (link)
-		link_unused(r, link);
+		ring_put(r, link_unused(r, link));
 	return true;
 }
 
 static const struct foreign by_ring = { call_stop };
 
-void calls_due(struct urctx_ring *r, struct ring_link *link)
+void calls_due(struct urctx_ring *r, struct ring_node *calls)
 {
 	struct ring_node *n;
 
-	for (n = link->calls.next; n != &link->calls; n = n->next)
+	for (n = calls->next; n != calls; n = n->next)
 		call_of(n)->link = NULL;
-	list_splice(r->due.prev, &link->calls);
+	list_splice(r->due.prev, calls);
 }
 
 /* Those that are due now; what they arm on a context that is over, the next time. */
@@ -84,9 +84,11 @@ void calls_drop(struct urctx_ring *r)
 {
 	uint32_t i;
 
-	do	/* of those that have, some were not heard of */
+	do	/* of those that have, some were not heard of, or not called */
 		(void)ring_turn(r);
-	while (r->links && (r->heard || wake_any(&r->wake)));
+	while (r->heard || wake_any(&r->wake) || !list_empty(&r->due));
+	while (!list_empty(&r->never))
+		let_go(call_of(r->never.next));
 	for (i = 0; r->links; i = (i + 1) & r->table_mask) {
 		struct ring_link *link = r->table[i];
 
@@ -94,42 +96,69 @@ void calls_drop(struct urctx_ring *r)
 			continue;
 		while (!list_empty(&link->calls))
 			let_go(call_of(link->calls.next));
-		link_unused(r, link);
+		while (!list_empty(&link->idles))
+			let_go(call_of(link->idles.next));
+		ring_put(r, link_unused(r, link));
 	}
+}
+
+/* On which list it waits, or a negative errno; of a live context always its link's. */
+static int list_of(struct urctx_ring *r, struct urctx *ctx, bool idle,
+		   struct ring_link **link, struct ring_node **list)
+{
+	bool over = ctx && urctx_done(ctx);
+	int ret;
+
+	*link = ctx && (idle || !over) ? link_find(r, ctx) : NULL;
+	if (ctx && !over && !*link) {
+		ret = link_make(r, ctx, link);
+		if (ret)
+			return ret;
+	}
+	if (*link)
+		*list = idle ? &(*link)->idles : &(*link)->calls;
+	else
+		*list = over ? &r->due : &r->never;
+	return 0;
+}
+
+static int call_arm(struct urctx_ring *r, struct urctx *ctx,
+		    struct urctx_callback *cb, void (*fn)(struct urctx_callback *cb),
+		    bool idle, const char *func)
+{
+	struct ring_call *c = (struct ring_call *)cb;
+	struct ring_link *link;
+	struct ring_node *list;
+	int ret;
+
+	if (!r || !cb || !fn)
+		return -EINVAL;
+	if (!ring_mine(r))
+		return ring_not_mine(func);
+	if (r->closing)
+		return -ESHUTDOWN;
+	ret = list_of(r, ctx, idle, &link, &list);
+	if (ret)
+		return ret;
+	r->awake = true;
+	c->fn = fn;
+	c->slot = foreign_slot(&by_ring);
+	c->link = link;
+	c->ring = r;
+	list_add_tail(list, &c->node);
+	return 0;
 }
 
 int urctx_ring_after(struct urctx_ring *r, struct urctx *ctx,
 		     struct urctx_callback *cb,
 		     void (*fn)(struct urctx_callback *cb))
 {
-	struct ring_call *c = (struct ring_call *)cb;
-	bool over = ctx && urctx_done(ctx);
-	struct ring_link *link = NULL;
-	int ret;
+	return call_arm(r, ctx, cb, fn, false, __func__);
+}
 
-	if (!r || !cb || !fn)
-		return -EINVAL;
-	if (!ring_mine(r))
-		return ring_not_mine(__func__);
-	if (r->closing)
-		return -ESHUTDOWN;
-	if (ctx && !over) {
-		link = link_find(r, ctx);
-		if (!link) {
-			ret = link_make(r, ctx, &link);
-			if (ret)
-				return ret;
-		}
-	}
-	r->awake = true;
-	c->fn = fn;
-	c->slot = foreign_slot(&by_ring);
-	c->link = link;
-	c->ring = r;
-	list_init(&c->node);
-	if (link)
-		list_add_tail(&link->calls, &c->node);
-	else if (over)
-		list_add_tail(&r->due, &c->node);
-	return 0;
+int urctx_ring_idle(struct urctx_ring *r, struct urctx *ctx,
+		    struct urctx_callback *cb,
+		    void (*fn)(struct urctx_callback *cb))
+{
+	return call_arm(r, ctx, cb, fn, true, __func__);
 }

@@ -43,8 +43,6 @@ static bool concerns(const struct ring_op *op, const struct urctx *ctx)
 
 	if (!op || !ctx)
 		return op;
-	if (op->flags & OP_UNISSUED)
-		return below(op_unissued_ctx(op), ctx, &looks);
 	return op->link && below(op->link->ctx, ctx, &looks);
 }
 
@@ -161,7 +159,7 @@ static int settle(struct urctx_ring *r)
 
 	if (r->armed == ARM_NO && !r->seq && !io_uring_sq_ready(r->ring))
 		return 0;
-	while (!r->settled) {
+	while (!r->settled || r->owed) {
 		sqe = r->settling ? NULL : take_alone(r);
 		if (sqe) {
 			sqe->user_data = SETTLED_UD;

@@ -27,7 +27,6 @@ static int32_t result(const struct ring_op *op, int32_t res)
 static void op_leave(struct urctx_ring *r, struct ring_op *op)
 {
 	struct ring_slot *slot = &r->slot[op->slot];
-	struct ring_link *link = op->link;
 
 	if (op->place)
 		heap_del(&r->heap, &op->place);
@@ -43,29 +42,33 @@ static void op_leave(struct urctx_ring *r, struct ring_op *op)
 	r->slot_free = op->slot + 1;
 	op->ring = NULL;
 	stat_sub(r, in_flight, 1);
-	if (link)
-		link_drop(r, link);
-	else if (unlikely(op->flags & OP_UNISSUED))
-		urctx_put(op_unissued_ctx(op));
 }
 
+/*
+ * The link loses its op when complete() is back: it may bind the next one to the
+ * same context, which it may also be that keeps its memory.
+ */
 static void op_complete(struct urctx_ring *r, struct ring_op *op, int32_t res,
 			uint32_t flags)
 {
 	void (*complete)(struct urctx_op *op) = op->complete;
+	bool last = !URCTX_RULE_32 || !(flags & IORING_CQE_F_MORE);
+	struct ring_link *link = op->link;
 
-	if (op->link && unlikely(op->link->told))
+	if (link && unlikely(link->told))
 		op_told_by_link(r, op);
-	if (unlikely(op->flags & OP_TIMED))
+	if (unlikely(op->flags & OP_TIMED) && last)
 		ring_timer_check(r, op);
 	op->res = result(op, res);
 	op->cqe_flags = flags;
-	if (likely(!URCTX_RULE_32 || !(flags & IORING_CQE_F_MORE)))
+	if (likely(last))
 		op_leave(r, op);
 	r->completed++;
 	r->calls++;
 	complete((struct urctx_op *)op);
 	r->calls--;
+	if (link && likely(last))
+		ring_put(r, link_drop(r, link));
 }
 
 static bool stale(struct urctx_ring *r)
@@ -91,6 +94,18 @@ static void woken(struct urctx_ring *r, const struct io_uring_cqe *cqe)
 	}
 }
 
+/*
+ * What stays in a ring that may not cancel says nothing any more when nobody writes
+ * to the eventfd, or fires once: the end of the ring takes it.
+ */
+static void not_disarmed(struct urctx_ring *r)
+{
+	if (r->armed == ARM_DONE)
+		r->armed = ARM_WANTED;
+	else
+		r->alarm_at = URCTX_NEVER;
+}
+
 static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 			 struct ring_op *op)
 {
@@ -102,6 +117,9 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 		else if (op)
 			ring_answer(r, op, cqe->res);
 		return true;
+	case KIND_OWED:
+		r->owed -= r->owed != 0;
+		return true;
 	case KIND_TIMER:
 		if (op && !URCTX_RULE_21 && cqe->res != -ECANCELED)
 			op_complete(r, op, cqe->res, 0);
@@ -111,6 +129,10 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 	case KIND_UNWAKE:
 		if (cqe->user_data == SETTLED_UD)
 			r->settled = true;
+		else if (cqe->res == -EACCES && !r->drain)
+			r->drain = true;
+		else if (cqe->res == -EACCES || cqe->res == -EINVAL)
+			not_disarmed(r);
 		return true;
 	case KIND_ALARM:
 		ring_alarm_answer(r, cqe);

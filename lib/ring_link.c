@@ -105,10 +105,11 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 	link->place = 0;
 	list_init(&link->ops);
 	list_init(&link->calls);
+	list_init(&link->idles);
 	/* If it has ended by now fn runs in here: the next turn tells the op. */
 	ret = urctx_after(ctx, &link->cb, link_fired);
 	if (unlikely(ret)) {
-		link_free(r, link);
+		ring_put(r, link_free(r, link));
 		return ret;
 	}
 	link_insert(r, link);
@@ -120,36 +121,34 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 	return 0;
 }
 
-void link_free(struct urctx_ring *r, struct ring_link *link)
+/* Its reference to the context is the caller's to put. */
+struct urctx *link_free(struct urctx_ring *r, struct ring_link *link)
 {
-	struct urctx *ctx = link->ctx;
-
 	link->free = r->link_free;
 	r->link_free = link;
-	urctx_put(ctx);
+	return link->ctx;
 }
 
-/* An op of @link has left. */
-void link_drop(struct urctx_ring *r, struct ring_link *link)
+/* An op of @link has left: returns as link_unused(). */
+struct urctx *link_drop(struct urctx_ring *r, struct ring_link *link)
 {
 	link_ops_add(link, -1UL);
-	if (!link->call.ops)
-		link_unused(r, link);
+	return link->call.ops ? NULL : link_unused(r, link);
 }
 
-/* An op or a callback of @link has left: was that the last? */
-void link_unused(struct urctx_ring *r, struct ring_link *link)
+/* An op or a callback of @link has left: was that the last?  Then put what this says. */
+struct urctx *link_unused(struct urctx_ring *r, struct ring_link *link)
 {
+	if (link->told && !link->call.ops)
+		calls_due(r, &link->idles);
 	if (!link_idle(link))
-		return;
+		return NULL;
 	heap_del(&r->ends, &link->place);
-	if (link->told) {
-		link_free(r, link);
-		return;
-	}
 	link_remove(r, link);
-	if (urctx_try_stop(&link->cb))
-		link_free(r, link);
-	else
-		r->leaving++;	/* ring_hear() frees it */
+	r->told -= link->told;
+	if (!link->told && !urctx_try_stop(&link->cb)) {
+		r->leaving++;	/* hear_link() frees it */
+		return NULL;
+	}
+	return link_free(r, link);
 }

@@ -10,6 +10,9 @@
 
 #include <string.h>
 
+/* An op has left, its complete() is not back, and binds one of another context. */
+#define LINKS_SPARE	8U
+
 static size_t aligned(size_t n)
 {
 	return (n + 63) & ~(size_t)63;
@@ -82,11 +85,11 @@ int ring_grow(struct urctx_ring *r, uint32_t slots)
 
 	if (slots > SLOTS_MAX)
 		return -ENOMEM;
-	room = room_alloc(slots, slots - r->slots);
+	room = room_alloc(slots, slots - r->slots + LINKS_SPARE);
 	if (!room)
 		return -ENOMEM;
 	take_slots(r, room, slots);
-	take_links(r, room, slots - r->slots);
+	take_links(r, room, slots - r->slots + LINKS_SPARE);
 	take_table(r, room, slots);
 	if (r->heap.nr)
 		memcpy(room->heap, r->heap.v, r->heap.nr * sizeof(*r->heap.v));

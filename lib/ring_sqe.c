@@ -7,6 +7,8 @@
  */
 #include "ring.h"
 
+#include <sched.h>
+
 #define CHAIN (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
 
 static struct io_uring_sqe *sqe_at(const struct io_uring_sq *sq, unsigned flags,
@@ -67,6 +69,18 @@ int ring_submit(struct urctx_ring *r)
 }
 
 /*
+ * Until the thread of the kernel, which is awake, has taken one.  IORING_ENTER_SQ_WAIT
+ * would not wait: with a part held back the SQ is not full.
+ */
+static void wait_taken(const struct io_uring *ring)
+{
+	unsigned ready = io_uring_sq_ready(ring);
+
+	for (unsigned i = 0; i < 100000 && ready && io_uring_sq_ready(ring) == ready; i++)
+		(void)sched_yield();
+}
+
+/*
  * Room for @nr more.  The last @open SQEs are not finished.  Behind an SQE that
  * is refused when it is looked at the kernel stops: so more than once.
  */
@@ -83,7 +97,9 @@ bool ring_sqe_room(struct urctx_ring *r, unsigned nr, unsigned open)
 		if (keep >= ring->sq.ring_entries - left)
 			return false;
 		ring->sq.sqe_tail = tail - keep;
-		(void)ring_submit(r);
+		if (ring_submit(r) >= 0 && URCTX_RULE_44 &&
+		    ring->flags & IORING_SETUP_SQPOLL)
+			wait_taken(ring);
 		ring->sq.sqe_tail = tail;
 		if (io_uring_sq_space_left(ring) == left)
 			return false;
@@ -112,6 +128,7 @@ struct io_uring_sqe *urctx_ring_sqe(struct urctx_ring *r)
 		(void)ring_not_mine(__func__);
 		return NULL;
 	}
+	r->seq++;	/* bound or not: detach waits for its CQE */
 	return ring_sqe_take(r);
 }
 

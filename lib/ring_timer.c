@@ -76,7 +76,12 @@ static void set_time(struct ring_op *op, int64_t when)
 	op->ts.tv_nsec = when % sec;
 }
 
-/* The timer's SQE takes the op's place in the caller's chain. */
+/*
+ * The timer's SQE takes the op's place in the caller's chain.  Silent only at its
+ * end: where the kernel cuts a chain between the two (the round of a shared SQ
+ * thread is over, or there is no memory) the timer fails, and its silence would go
+ * on to all that is behind it.
+ */
 void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
 		    struct ring_op *op, int64_t when)
 {
@@ -90,9 +95,13 @@ void ring_timer_add(struct urctx_ring *r, struct io_uring_sqe *op_sqe,
 	set_time(op, when);
 	io_uring_prep_link_timeout(sqe, URCTX_RULE_30 ? &op->ts : &here, kind);
 	sqe->flags = URCTX_RULE_27 ? op_sqe->flags & chain : 0;
-	if (!r->drain)
+	if (r->drain || op_sqe->flags & chain) {
+		sqe->user_data = op_ud(r, op, KIND_OWED);
+		r->owed++;
+	} else {
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = op_ud(r, op, KIND_TIMER);
+		sqe->user_data = op_ud(r, op, KIND_TIMER);
+	}
 	op_sqe->flags |= IOSQE_IO_LINK;
 }
 

@@ -18,14 +18,13 @@
 static void tell_link(struct urctx_ring *r, struct ring_link *link,
 		      struct runs *runs)
 {
-	link_remove(r, link);
 	heap_del(&r->ends, &link->place);
 	link->cause = urctx_cause(link->ctx);
 	link->told = true;
+	r->told++;
 	runs_add(runs, &link->ops);
-	calls_due(r, link);
-	if (!link->call.ops)
-		link_free(r, link);
+	calls_due(r, &link->calls);
+	ring_put(r, link_unused(r, link));
 }
 
 /* @link was taken from the wake list: its fn has run and knows it no more. */
@@ -34,7 +33,7 @@ static void hear_link(struct urctx_ring *r, struct ring_link *link,
 {
 	if (link_idle(link)) {
 		r->leaving--;
-		link_free(r, link);
+		ring_put(r, link_free(r, link));
 		return;
 	}
 	tell_link(r, link, runs);
@@ -61,45 +60,59 @@ static void late(struct urctx_ring *r, int64_t by)
 	stat_add(r, late[i < LATE_STEPS ? i : LATE_STEPS - 1], 1);
 }
 
-/* Deadlines that have passed, and retries whose time has come. */
-static void expire(struct urctx_ring *r, struct runs *runs)
+/* A deadline of its own, or the time to be asked for again. */
+static void expire_op(struct urctx_ring *r, struct ring_op *op, struct runs *runs)
 {
-	unsigned left = EXPIRE_MOST;
-
-	while (r->heap.nr && r->heap.v[0].key <= r->now && left--) {
-		struct ring_op *op = container_of(r->heap.v[0].place,
-						  struct ring_op, place);
-
-		heap_del(&r->heap, &op->place);
-		if (op->state == OP_LIVE && !op_told(op)) {
-			late(r, r->now - op->when);
-			op->cause = &urctx_deadline_exceeded;
-			stat_add(r, told, 1);
-		} else if (op->state != OP_RETRY) {
-			continue;		/* on ring.abort already */
-		}
-		op->state = OP_TOLD;
-		runs_add_op(runs, op);
+	heap_del(&r->heap, &op->place);
+	if (op->state == OP_LIVE && !op_told(op)) {
+		late(r, r->now - op->when);
+		op->cause = &urctx_deadline_exceeded;
+		stat_add(r, told, 1);
+	} else if (op->state != OP_RETRY) {
+		return;			/* on ring.abort already */
 	}
+	op->state = OP_TOLD;
+	runs_add_op(runs, op);
 }
 
-/* Contexts whose deadline has passed: nobody else is asked to watch it. */
-static void expire_links(struct urctx_ring *r, struct runs *runs)
+/*
+ * A context's: nobody else is asked to watch it.  False: its clock, a coarse one
+ * that may be far behind on a machine that was held up, does not say so yet.
+ */
+static bool expire_link(struct urctx_ring *r, struct ring_link *link, struct runs *runs)
 {
-	unsigned left = HEAR_MOST;
+	int64_t end = r->ends.v[0].key;
 
-	while (r->ends.nr && r->ends.v[0].key <= r->now && left--) {
-		struct ring_link *link = container_of(r->ends.v[0].place,
-						      struct ring_link, place);
+	/* it ends by being looked at; if it had ended before, we hear of it */
+	if (!urctx_err(link->ctx))
+		return false;
+	heap_del(&r->ends, &link->place);
+	if (!urctx_try_stop(&link->cb))
+		return true;
+	late(r, r->now - end);
+	tell_link(r, link, runs);
+	return true;
+}
 
-		int64_t end = r->ends.v[0].key;
+static inline int64_t first(const struct heap *h)
+{
+	return h->nr ? h->v[0].key : URCTX_NEVER;
+}
 
-		heap_del(&r->ends, &link->place);
-		/* it ends by being looked at; if it had ended before, we hear of it */
-		if (!urctx_err(link->ctx) || !urctx_try_stop(&link->cb))
-			continue;
-		late(r, r->now - end);
-		tell_link(r, link, runs);
+/* In the order of their times, contexts before ops: the first is the cause. */
+static void expire(struct urctx_ring *r, struct runs *runs)
+{
+	for (unsigned left = EXPIRE_MOST; left; left--) {
+		int64_t op = first(&r->heap), end = first(&r->ends);
+
+		if ((op < end ? op : end) > r->now)
+			break;
+		if (op < end)
+			expire_op(r, container_of(r->heap.v[0].place,
+						  struct ring_op, place), runs);
+		else if (!expire_link(r, container_of(r->ends.v[0].place,
+						      struct ring_link, place), runs))
+			break;
 	}
 }
 
@@ -153,19 +166,17 @@ static bool arm(struct urctx_ring *r)
 /* For how long there is nothing to do but to listen. */
 static int64_t next_time(const struct urctx_ring *r)
 {
-	int64_t ns = URCTX_NEVER;
+	int64_t op = first(&r->heap), end = first(&r->ends), ns = op < end ? op : end;
 
-	if (r->heap.nr)
-		ns = r->heap.v[0].key - r->now;
-	if (r->ends.nr && r->ends.v[0].key - r->now < ns)
-		ns = r->ends.v[0].key - r->now;
+	if (ns != URCTX_NEVER)
+		ns -= r->now;
 	if (!list_empty(&r->asked)) {
 		int64_t when = op_of(r->asked.next)->when;
 		int64_t again = when == ASKED_NOW ? ASK_SILENT : when - r->now;
 
 		ns = again < ns ? again : ns;
 	}
-	if (r->deaf && (r->links || r->leaving) && ns > DEAF_NAP)
+	if (r->deaf && (r->links != r->told || r->leaving) && ns > DEAF_NAP)
 		ns = DEAF_NAP;
 	return ns > 0 ? ns : 0;
 }
@@ -180,7 +191,6 @@ static void look(struct urctx_ring *r, struct runs *runs)
 	r->now = now;
 	stamp(r);
 	expire(r, runs);
-	expire_links(r, runs);
 	ask_again(r, runs);
 }
 
@@ -189,10 +199,12 @@ static int64_t turn(struct urctx_ring *r)
 	struct runs runs;
 	bool armed, asked, ran;
 	int64_t ns;
-	bool looks = r->heap.nr || r->ends.nr || !list_empty(&r->asked);
+	bool looks;
 
 	runs_init(&runs);
 	hear(r, &runs);
+	/* behind it: what a context releases may bind */
+	looks = r->heap.nr || r->ends.nr || !list_empty(&r->asked);
 	if (looks)
 		look(r, &runs);
 	runs_end(&runs, &r->abort);
@@ -200,6 +212,8 @@ static int64_t turn(struct urctx_ring *r)
 	armed = arm(r);
 	asked = ring_ask(r);
 	r->looked = looks && r->heap.nr;
+	r->awake = false;	/* if something was bound in here: */
+	compiler_barrier();
 	/*
 	 * What the last put of a context has ended, or a busy ring, has to wait; and
 	 * who waits for a callback is to see that it has run.

@@ -32,6 +32,8 @@ static int reap(struct urctx_ring *r)
 			r->calls++;
 			r->foreign(r->arg, cqe);
 			r->calls--;
+			if (!ring_mine(r))
+				return -EPERM;
 			io_uring_cq_advance(ring, 1);
 			continue;
 		}
@@ -40,6 +42,8 @@ static int reap(struct urctx_ring *r)
 		if (!URCTX_RULE_10 && others(r, copy.user_data))
 			continue;
 		(void)ring_deliver(r, &copy);
+		if (!ring_mine(r))	/* it forked: the CQ is the parent's */
+			return -EPERM;
 	}
 	return 0;
 }
@@ -109,6 +113,8 @@ int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline)
 	if (!URCTX_RULE_48 && ret < 0 && ret != -ETIME)
 		return ret;
 	reaped = reap(r);
+	if (reaped == -EPERM)
+		return reaped;
 	if (r->completed != before)
 		return (int)(r->completed - before);
 	if (reaped)

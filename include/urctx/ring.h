@@ -120,9 +120,10 @@ struct urctx_ring_params {
  */
 #define URCTX_RING_LINK_TIMEOUT	(1U << 1)
 /*
- * You wait by yourself, without a timeout or for several CQEs: turn keeps one
- * IORING_OP_TIMEOUT in the ring for the time that it returns, which ends any wait.
- * (A context that ends on another thread does not: its wake is a CQE as any other.)
+ * You wait by yourself, and without a timeout: turn keeps one IORING_OP_TIMEOUT in
+ * the ring for the time that it returns, whose CQE ends your wait.  A wait for
+ * several CQEs it ends as well, unless it fires just before that begins; as a
+ * context that ends on another thread does not, such a wait wants a timeout anyway.
  */
 #define URCTX_RING_TIMER	(1U << 2)
 
@@ -341,6 +342,25 @@ void urctx_op_cancel(struct urctx_op *op, const struct urctx_cause *cause);
 URCTX_MUST_CHECK_ int urctx_ring_after(struct urctx_ring *r, struct urctx *ctx,
 				       struct urctx_callback *cb,
 				       void (*fn)(struct urctx_callback *cb));
+
+/**
+ * urctx_ring_idle() - have a function called when nothing of a context is left here
+ * @r: an attachment
+ * @ctx: a context the caller has a reference to; NULL: armed, never called
+ * @cb: zeroed or idle, as of urctx_after()
+ * @fn: gets @cb, and owns it from entry
+ *
+ * As urctx_ring_after(), but @fn runs in the first turn in which @ctx has ended and
+ * no op that was bound to it is in flight on @r: each complete() is back.  The place
+ * to close its files and to free what its ops use, whoever ended it and why.
+ *
+ * Beware: of @ctx itself: ops of contexts derived from it do not count.
+ *
+ * Context, Return: as urctx_ring_after().
+ */
+URCTX_MUST_CHECK_ int urctx_ring_idle(struct urctx_ring *r, struct urctx *ctx,
+				      struct urctx_callback *cb,
+				      void (*fn)(struct urctx_callback *cb));
 
 /**
  * urctx_ring_dispatch() - give a CQE to its op
