@@ -102,6 +102,7 @@ static void one(const struct soak_kind *kind, const struct ring_kind *ring, enum
 		.ops = nr,
 		.threads = threads ? threads : 1 + (unsigned)(runs % 4),
 		.seed = (seed + runs + 1) * 88172645463325252ULL,
+		.salt = (seed + runs + 1) * 0xda942042e4dd58b5ULL,
 	};
 	runs++;
 	pthread_mutex_unlock(&begins);
@@ -155,7 +156,7 @@ static void print_kind(const char *name, int64_t began)
 
 int main(int argc, char **argv)
 {
-	uint64_t nr = (uint64_t)option(argc, argv, "--ops", 20);
+	uint64_t nr = (uint64_t)option(argc, argv, "--ops", 12);
 	uint64_t seed = (uint64_t)option(argc, argv, "--seed", 1);
 	unsigned threads = (unsigned)option(argc, argv, "--threads", 0);
 	long seconds = option(argc, argv, "--seconds", 0);

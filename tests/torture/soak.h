@@ -77,7 +77,8 @@ struct run {
 	const struct ring_kind *ring;
 	enum who who;
 	unsigned threads;
-	uint64_t seed, ops;
+	uint64_t seed, ops;		/* seed: the owner's */
+	uint64_t salt;			/* of the others' */
 
 	struct io_uring u;
 	struct urctx_ring *r;

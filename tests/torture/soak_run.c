@@ -89,7 +89,7 @@ static bool give(struct run *run, struct urctx *ctx)
 static void *end_what_comes(void *arg)
 {
 	struct run *run = arg;
-	uint64_t seed = run->seed ^ (uint64_t)(uintptr_t)&seed;
+	uint64_t seed = run->salt ^ (uint64_t)(uintptr_t)&seed;
 	unsigned empty = 0;
 
 	while (!__atomic_load_n(&run->over, __ATOMIC_RELAXED)) {
@@ -112,7 +112,7 @@ static void *end_what_comes(void *arg)
 static void *feed(void *arg)
 {
 	struct run *run = arg;
-	uint64_t seed = ~run->seed ^ 0x9e3779b97f4a7c15;
+	uint64_t seed = ~run->salt ^ 0x9e3779b97f4a7c15;
 
 	while (!__atomic_load_n(&run->over, __ATOMIC_RELAXED)) {
 		struct place *p = &run->place[chance(&seed) % PLACES];
