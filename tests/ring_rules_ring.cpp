@@ -146,7 +146,7 @@ TEST_CASE("a thread of the kernel takes the SQEs", "[ring][rule44][sqpoll]")
 
 	for (size_t i = 0; i < nr; i++) {
 		op[i].then = [&] { ended++; };
-		r.read(p.in(), ctx, op[i]);
+		r.read(p.in(), ctx, op[i], i % 2 ? 0 : IOSQE_IO_HARDLINK);
 	}
 	cancel_elsewhere(ctx, &why);
 	REQUIRE(r.until([&] { return ended == nr; }, 10 * SEC));
