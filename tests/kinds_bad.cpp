@@ -178,7 +178,8 @@ TEST_CASE("an op in the middle of a chain that is not ours", "[kinds][bad][chain
 			CHECK(op.calls == 0);
 			first.put();
 			REQUIRE(r.until([&] { return op.ended() && seen.size() == 2; }));
-			CHECK(op.res == -ECANCELED);
+			/* begun and ended, or not begun at all */
+			CHECK((op.res == -ECANCELED || op.res == -EINTR));
 			CHECK(op.cause == &why);
 			CHECK(seen[0] == std::make_pair((uint64_t)1, 1));
 			CHECK(seen[1].second == (link == IOSQE_IO_LINK ? -ECANCELED : 0));
