@@ -95,7 +95,7 @@ static void run_restricted(const kind &k, bool polls)
 
 TEST_CASE("every kind of op on a ring that refuses cancels", "[kinds][limits][G10]")
 {
-	for (bool polls : { false })
+	for (bool polls : { false, true })
 		for (const kind &k : every_kind()) {
 			INFO(k.name << " " << polls);
 			/* nothing else than a cancel would end those */
