@@ -27,7 +27,7 @@ enum {
 	ROUNDS_QUICK = 3,
 	ROUNDS_MAX = 1001,
 	ROW_SECONDS = 120,	/* then a row is given up */
-	SIDES = 4,		/* ours, the baseline, others */
+	SIDES = 4,		/* at most: ours, the baseline, others */
 };
 
 /* What the command line says; constant once rows run. */

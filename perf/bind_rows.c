@@ -361,15 +361,16 @@ static void run_first(const struct bench *b, struct result *r)
 /* A recv: the kernel's timer is for what can wait by polling. */
 static void run_deadline(const struct bench *b, struct result *r)
 {
-	static const side_fn side[SIDES] = { side_ours, side_hand, side_bare,
-					     side_kernel };
-	static struct series s[SIDES];
+	static const side_fn side[] = { side_ours, side_hand, side_bare,
+					side_kernel };
+	static struct series s[ARRAY_SIZE(side)];
 	struct adds *a = adds_begin(b, r, RECV, DEADLINE);
 	double kernel;
 
 	if (!a)
 		return;
-	if (!rounds_run(b->rounds, SLICES, side, SIDES, a, s) || a->wrong) {
+	if (!rounds_run(b->rounds, SLICES, side, ARRAY_SIZE(side), a, s) ||
+	    a->wrong) {
 		result_fail(r, "an operation failed");
 		return;
 	}

@@ -329,10 +329,9 @@ static bool crowd_open(struct crowd *c, const struct bench *b)
 
 static void run_crowd(const struct bench *b, struct result *r)
 {
-	static const side_fn side[SIDES] = { side_crowd_timeout,
-					     side_crowd_clock,
-					     side_crowd_none };
-	static struct series series[SIDES];
+	static const side_fn side[] = { side_crowd_timeout,
+					side_crowd_clock, side_crowd_none };
+	static struct series series[ARRAY_SIZE(side)];
 	struct bench fewer = bench_fewer(b, 2);
 	struct crowd c = { .r = r };
 	double none;
@@ -341,7 +340,7 @@ static void run_crowd(const struct bench *b, struct result *r)
 		result_fail(r, "out of memory");
 		return;
 	}
-	if (!rounds_run(fewer.rounds, WHOLE, side, SIDES, &c, series)) {
+	if (!rounds_run(fewer.rounds, WHOLE, side, ARRAY_SIZE(side), &c, series)) {
 		result_fail(r, "a round failed");
 		return;
 	}

@@ -156,16 +156,16 @@ static double side_cxx_after_stop(void *arg)
 static void run_basic(const struct bench *b, struct result *r, unsigned long n,
 		      side_fn ours, side_fn base, side_fn heap)
 {
-	side_fn side[SIDES] = { ours, base, heap };
+	side_fn side[] = { ours, base, heap };
 	struct basic s = { .n = b->quick ? n / 20 : n };
-	static struct series series[SIDES];
+	static struct series series[ARRAY_SIZE(side)];
 
 	if (urctx_with_cancel(NULL, &s.ctx)) {
 		result_fail(r, "no context");
 		return;
 	}
 	s.cxx = cxx_parent_new();
-	if (!rounds_run(b->rounds, SLICES, side, heap ? SIDES : 2, &s, series)) {
+	if (!rounds_run(b->rounds, SLICES, side, heap ? 3 : 2, &s, series)) {
 		result_fail(r, "a round failed");
 	} else {
 		series_to_result(r, &series[0], &series[1]);

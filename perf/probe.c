@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <dlfcn.h>
-#include <linux/io_uring.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
