@@ -150,18 +150,21 @@ static inline void daemon_accept(struct daemon *d)
 /* Return: 0: nothing is left; more: the kernel has so many ops; -errno. */
 static inline int daemon_run(struct daemon *d)
 {
-	int ret = 0;
+	int64_t last = URCTX_NEVER;
+	int ret;
 
 	daemon_accept(d);
 	printf("ready\n");
 	fflush(stdout);
-	while ((d->accepting || d->clients) && !urctx_done(d->work)) {
-		ret = urctx_ring_wait(d->ring, URCTX_NEVER);
+	while ((d->accepting || d->clients) && urctx_now() < last) {
+		ret = urctx_ring_wait(d->ring, last);
 		if (ret < 0 && ret != -EINTR)
 			return ret;
+		/* The grace is over, all is told to end.  What is left is the disk's. */
+		if (last == URCTX_NEVER && urctx_done(d->work))
+			last = urctx_now() + LAST_TIME;
 	}
-	/* The grace is over, and all is told to end.  What is left is the disk's. */
-	return urctx_ring_drain(d->ring, d->work, urctx_now() + LAST_TIME);
+	return urctx_ring_drain(d->ring, NULL, urctx_now());
 }
 
 /* Return: main()'s status. */

@@ -15,9 +15,11 @@
  *
  * A flow has one buffer and is either filling or emptying it: who does not read is
  * not written to, and who sends to him is not read from.  At the end of what it
- * reads it shuts down what it writes, and the other flow goes on.  So a connection is
- * over when nothing is in flight for it: at the end of both flows, or some time
- * after whatever went wrong has ended its context.
+ * reads it shuts down what it writes, and the other flow goes on.
+ *
+ * Whatever ends a connection ends its context, with a cause that says what: the end
+ * of both flows, an error, a deadline, SIGTERM.  The ring aborts what is in flight,
+ * and calls conn_over() when nothing is any more; nobody else closes or frees.
  */
 #include "daemon.h"
 
@@ -35,10 +37,10 @@ struct flow {
 
 struct conn {
 	struct urctx_op connect, watch;
+	struct urctx_callback over;
 	struct proxy *proxy;
 	struct urctx *ctx;
 	int client, upstream;
-	unsigned refs;		/* ops in flight */
 	bool connected;
 	int64_t idle_at;	/* unless something is read or written before */
 	struct flow flow[2];
@@ -51,8 +53,8 @@ struct proxy {
 	unsigned long whole, late, gone, failed; /* connections */
 };
 
-static const struct urctx_cause client_gone = { .reason = "the client has gone",
-						 .code = -EPIPE };
+static const struct urctx_cause all_said = { .reason = "all is said", .code = -ESHUTDOWN };
+static const struct urctx_cause client_gone = { .reason = "it has gone", .code = -EPIPE };
 
 /* Who reads a stream that was cut off is not to take it for a whole one. */
 static void conn_reset(const struct conn *c)
@@ -63,29 +65,23 @@ static void conn_reset(const struct conn *c)
 	setsockopt(c->upstream, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 }
 
-static void conn_free(struct conn *c)
+static void conn_over(struct urctx_callback *cb)
 {
+	struct conn *c = container_of(cb, struct conn, over);
 	const struct urctx_cause *cause = urctx_cause(c->ctx);
 	struct proxy *p = c->proxy;
 
-	++*(!cause ? &p->whole : cause->code == -ETIME ? &p->late :
-	    cause == &client_gone ? &p->gone : &p->failed);
-	if (cause)
+	++*(cause == &all_said ? &p->whole : cause == &client_gone ? &p->gone :
+	    cause == &urctx_deadline_exceeded ? &p->late : &p->failed);
+	if (cause != &all_said)
 		conn_reset(c);
 	/* This is what takes a connect back, too. */
 	close(c->client);
 	if (c->upstream >= 0)
 		close(c->upstream);
-	urctx_end(c->ctx);
+	urctx_put(c->ctx);
 	p->d.clients--;
 	free(c);
-}
-
-/* An op has ended, and its function is done with the connection. */
-static void conn_put(struct conn *c)
-{
-	if (!--c->refs)
-		conn_free(c);
 }
 
 static void conn_fail(struct conn *c, const struct urctx_op *op)
@@ -119,13 +115,14 @@ static void flow_go_on(struct flow *f)
 		return;		/* connected() comes back to it */
 	if (f->ended) {
 		shutdown(f->to, SHUT_WR);
+		if (c->flow[0].ended && c->flow[1].ended)
+			urctx_cancel_cause(c->ctx, &all_said);
 		return;
 	}
 	if (left)
 		io_uring_prep_send(&sqe, f->to, f->buf + f->at, left, MSG_NOSIGNAL);
 	else
 		io_uring_prep_recv(&sqe, f->from, f->buf, sizeof(f->buf), 0);
-	c->refs++;
 	daemon_start(&c->proxy->d, &sqe, c->ctx, &f->op, c->idle_at, 0);
 }
 
@@ -161,13 +158,11 @@ static void flow_moved(struct urctx_op *op)
 			urctx_cancel_cause(c->ctx, &client_gone);
 	} else if (!was_active(c, op)) {
 		conn_fail(c, op);
-		conn_put(c);
 		return;
 	}
 	if (c->connected && op->res >= 0)
 		conn_active(c);
 	flow_go_on(f);
-	conn_put(c);
 }
 
 static void connected(struct urctx_op *op)
@@ -177,14 +172,13 @@ static void connected(struct urctx_op *op)
 	urctx_op_cancel(&c->watch, NULL);
 	if (op->res) {
 		conn_fail(c, op);
-	} else {
-		c->connected = true;
-		conn_active(c);
-		flow_go_on(&c->flow[1]);
-		if (c->flow[0].ended || c->flow[0].length)
-			flow_go_on(&c->flow[0]);
+		return;
 	}
-	conn_put(c);
+	c->connected = true;
+	conn_active(c);
+	flow_go_on(&c->flow[1]);
+	if (c->flow[0].ended || c->flow[0].length)
+		flow_go_on(&c->flow[0]);
 }
 
 /* The end of what it sends is no news here: flow[0] sees that.  A reset is. */
@@ -194,8 +188,6 @@ static void watched(struct urctx_op *op)
 
 	if (op->res > 0 && op->res & (POLLERR | POLLHUP))
 		urctx_cancel_cause(c->ctx, &client_gone);
-	if (!(op->cqe_flags & IORING_CQE_F_MORE))
-		conn_put(c);
 }
 
 static void conn_start(struct conn *c)
@@ -206,7 +198,6 @@ static void conn_start(struct conn *c)
 
 	setsockopt(c->client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	setsockopt(c->upstream, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	c->refs += 2;
 	io_uring_prep_connect(&connect, c->upstream, (struct sockaddr *)&c->proxy->upstream,
 			      sizeof(c->proxy->upstream));
 	daemon_start(d, &connect, c->ctx, &c->connect, urctx_now() + c->proxy->connect_time,
@@ -220,7 +211,10 @@ static bool conn_new(struct daemon *d, int fd)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
-	if (!c || urctx_with_cancel(d->work, &c->ctx)) {
+	if (!c || urctx_with_cancel(d->work, &c->ctx) ||
+	    urctx_ring_idle(d->ring, c->ctx, &c->over, conn_over)) {
+		if (c)
+			urctx_put(c->ctx);
 		free(c);
 		return false;
 	}
@@ -234,12 +228,10 @@ static bool conn_new(struct daemon *d, int fd)
 	c->connect.complete = connected;
 	c->watch.complete = watched;
 	c->idle_at = URCTX_NEVER;
-	c->refs = 1;
 	if (c->upstream < 0)
 		urctx_cancel_cause(c->ctx, urctx_cause_errno(errno));
 	else
 		conn_start(c);
-	conn_put(c);
 	return true;
 }
 
