@@ -19,14 +19,16 @@
 #define DEFER (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
 
 static const struct ring_kind rings[] = {
-	{ "default", 0, 64 },
-	{ "coop", IORING_SETUP_COOP_TASKRUN, 64 },
-	{ "defer", DEFER, 64 },
-	{ "sqpoll", IORING_SETUP_SQPOLL, 64 },
-	{ "disabled", IORING_SETUP_R_DISABLED | DEFER, 64 },
-	{ "sqe128-cqe32", IORING_SETUP_SQE128 | IORING_SETUP_CQE32, 64 },
-	{ "sq4", 0, 4 },
-	{ "sq4-defer", DEFER, 4 },
+	{ "default", 0, 64, 0 },
+	{ "coop", IORING_SETUP_COOP_TASKRUN, 64, 0 },
+	{ "defer", DEFER, 64, 0 },
+	{ "sqpoll", IORING_SETUP_SQPOLL, 64, 0 },
+	{ "disabled", IORING_SETUP_R_DISABLED | DEFER, 64, 0 },
+	{ "sqe128-cqe32", IORING_SETUP_SQE128 | IORING_SETUP_CQE32, 64, 0 },
+	{ "sq4", 0, 4, 0 },
+	{ "sq4-defer", DEFER, 4, 0 },
+	{ "link-timeout", 0, 64, URCTX_RING_LINK_TIMEOUT },
+	{ "timer", DEFER, 64, URCTX_RING_TIMER },
 	{ 0 },
 };
 
@@ -114,11 +116,15 @@ static void one(const struct soak_kind *kind, const struct ring_kind *ring, enum
 	stuck += run.stuck;
 }
 
-static bool ring_there(const struct ring_kind *ring)
+static bool ring_there(const struct ring_kind *ring, const struct soak_kind *kind)
 {
 	struct io_uring u;
-	int ret = io_uring_queue_init(ring->entries, &u, ring->flags);
+	int ret;
 
+	/* a drain would wait for that timer */
+	if (kind->traits & DRAINS && ring->attach & URCTX_RING_TIMER)
+		return false;
+	ret = io_uring_queue_init(ring->entries, &u, ring->flags);
 	if (!ret)
 		io_uring_queue_exit(&u);
 	else
@@ -180,7 +186,7 @@ int main(int argc, char **argv)
 			if (!chosen(kind, k->name) || !kind_there(probe, k))
 				continue;
 			for (const struct ring_kind *r = rings; r->name; r++) {
-				if (!chosen(ring, r->name) || !ring_there(r))
+				if (!chosen(ring, r->name) || !ring_there(r, k))
 					continue;
 				for (enum who w = 0; w < WHO; w++)
 					if (chosen(who, who_name(w)) &&

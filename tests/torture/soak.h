@@ -33,6 +33,7 @@ enum {
 	BUFFERS = 4,		/* needs the ring of provided buffers */
 	CHAIN = 8,		/* a nop is linked behind it */
 	ZEROCOPY = 16,		/* the last CQE is a note, and no result */
+	DRAINS = 32,		/* and that nop is a drain */
 };
 
 struct run;
@@ -69,7 +70,7 @@ struct soak_kind {
 
 struct ring_kind {
 	const char *name;
-	unsigned flags, entries;
+	unsigned flags, entries, attach;
 };
 
 struct run {

@@ -138,7 +138,7 @@ static struct io_uring_sqe *sqe_of(struct run *run)
 /* A chain must not be submitted in two parts. */
 static void room_for_two(struct run *run)
 {
-	while (io_uring_sq_space_left(&run->u) < 2)
+	while (io_uring_sq_space_left(&run->u) < 3)	/* and one of a timer */
 		must(io_uring_submit(&run->u) >= 0);
 }
 
@@ -170,6 +170,8 @@ static void begin(struct place *p)
 	must(urctx_ring_bind_flags(run->r, sqe, p->ctx, &p->op, deadline, 0) == 0);
 	if (chain) {
 		sqe = sqe_of(run);
+		if (run->kind->traits & DRAINS)
+			sqe->flags |= IOSQE_IO_DRAIN;
 		p->tail.complete = tail_completed;
 		p->tail_busy = true;
 		must(urctx_ring_bind(run->r, sqe, p->ctx, &p->tail) == 0);
@@ -204,7 +206,11 @@ static void act(struct place *p)
 
 static void attach(struct run *run)
 {
-	must(urctx_ring_attach(&run->u, NULL, &run->r) == 0);
+	struct urctx_ring_params params = { .flags = run->ring->attach };
+
+	if (run->kind->traits & DRAINS)
+		params.flags |= URCTX_RING_DRAIN;
+	must(urctx_ring_attach(&run->u, &params, &run->r) == 0);
 }
 
 static void detach(struct run *run)

@@ -235,6 +235,8 @@ const struct soak_kind soak_streams[] = {
 	  stream_feed, NULL },
 	{ "hardlinked", IORING_OP_READ, BYTES | CHAIN, source_open, hardlink_prep,
 	  got_bytes, stream_feed, NULL },
+	{ "drain", IORING_OP_READ, BYTES | CHAIN | DRAINS, source_open, read_prep,
+	  got_bytes, stream_feed, NULL },
 	{ "recv-all", IORING_OP_RECV, BYTES, socket_open, recv_all_prep, got_bytes,
 	  socket_feed, NULL },
 	{ "recvmsg", IORING_OP_RECVMSG, BYTES, socket_open, recvmsg_prep, got_bytes,
