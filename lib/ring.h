@@ -43,6 +43,7 @@
 #include <poll.h>
 
 #include "call.h"
+#include "context.h"
 #include "heap.h"
 #include "ring_list.h"
 #include "ring_rules.h"
@@ -230,6 +231,14 @@ static inline uint64_t wake_ud(const struct urctx_ring *r)
 static inline struct ring_op *op_of(struct ring_node *n)
 {
 	return container_of(n, struct ring_op, node);
+}
+
+/* Has @ctx ended?  Of a deadline the clock is asked, and not the timekeeper. */
+static inline bool ring_over(const struct urctx *ctx)
+{
+	if (unlikely(ctx && load_relaxed(&ctx->state) & LAZY))
+		return urctx_err(ctx);
+	return urctx_done(ctx);
 }
 
 static inline bool ring_mine(const struct urctx_ring *r)

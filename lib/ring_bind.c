@@ -5,7 +5,6 @@
  * Look, publish, look again: a context that ends while its op is bound is seen
  * by urctx_after() at the latest, in link_make().
  */
-#include "context.h"
 #include "ring.h"
 
 #define NEAR	(10 * MSEC)
@@ -27,14 +26,6 @@ static int check(const struct urctx_ring *r, const struct io_uring_sqe *sqe,
 	return 0;
 }
 
-/* Has @ctx ended?  Of a deadline the clock is asked, and not the timekeeper. */
-static inline bool over(const struct urctx *ctx)
-{
-	if (unlikely(ctx && load_relaxed(&ctx->state) & LAZY))
-		return urctx_err(ctx);
-	return urctx_done(ctx);
-}
-
 /*
  * The clock is read when it is near; a coarse one that is later by more than that,
  * and the deadline is noticed in the turn.
@@ -52,7 +43,7 @@ static inline bool late(const struct urctx_ring *r, int64_t deadline)
 static inline const struct urctx_cause *
 ended(const struct urctx_ring *r, const struct urctx *ctx, int64_t deadline)
 {
-	if (URCTX_RULE_40 && unlikely(over(ctx)))
+	if (URCTX_RULE_40 && unlikely(ring_over(ctx)))
 		return urctx_cause(ctx);
 	if (unlikely(deadline != URCTX_NEVER) && late(r, deadline))
 		return &urctx_deadline_exceeded;

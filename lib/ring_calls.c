@@ -106,7 +106,7 @@ void calls_drop(struct urctx_ring *r)
 static int list_of(struct urctx_ring *r, struct urctx *ctx, bool idle,
 		   struct ring_link **link, struct ring_node **list)
 {
-	bool over = ctx && urctx_done(ctx);
+	bool over = ring_over(ctx);
 	int ret;
 
 	*link = ctx && (idle || !over) ? link_find(r, ctx) : NULL;

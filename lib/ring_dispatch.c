@@ -71,6 +71,20 @@ static void op_complete(struct urctx_ring *r, struct ring_op *op, int32_t res,
 		ring_put(r, link_drop(r, link));
 }
 
+/* Its link, and so its context, stays until complete() is back. */
+int urctx_op_result(const struct urctx_op *user_op)
+{
+	const struct ring_op *op = (const struct ring_op *)user_op;
+
+	if (!op->cause || op->res >= 0)
+		return op->res;
+	if (op->cause == &urctx_deadline_exceeded)
+		return -ETIME;
+	if (op->link && op->cause == urctx_cause(op->link->ctx))
+		return urctx_err(op->link->ctx);
+	return -ECANCELED;
+}
+
 static bool stale(struct urctx_ring *r)
 {
 	stat_add(r, stale, 1);

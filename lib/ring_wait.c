@@ -83,6 +83,25 @@ static int collect(struct urctx_ring *r)
 	return ret;
 }
 
+/*
+ * The kernel counts @ns from behind what it submits, which for many SQEs is long.
+ * 0: and now wait, for what is left of it.
+ */
+static int submit_first(struct urctx_ring *r, int64_t *ns)
+{
+	int64_t until = urctx_now() + *ns;
+	int ret = ring_submit(r);
+
+	if (io_uring_cq_ready(r->ring))
+		return 1;
+	if (ret < 0 && ret != -EBUSY && ret != -EAGAIN)
+		return ret;
+	*ns = until - urctx_now();
+	if (*ns < 0)
+		*ns = 0;
+	return 0;
+}
+
 static int submit_and_wait(struct urctx_ring *r, int64_t ns)
 {
 	if (r->asked_nr) {
@@ -90,6 +109,12 @@ static int submit_and_wait(struct urctx_ring *r, int64_t ns)
 
 		if (!ns || (ret < 0 && ret != -ETIME) || io_uring_cq_ready(r->ring))
 			return ret;
+	}
+	if (ns && ns != URCTX_NEVER && io_uring_sq_ready(r->ring)) {
+		int ret = submit_first(r, &ns);
+
+		if (ret)
+			return ret < 0 ? ret : 0;
 	}
 	return enter(r, URCTX_RULE_35 ? 1 : 4, ns);
 }

@@ -227,3 +227,41 @@ TEST_CASE("a thousand deadlines, in any order", "[ring][deadline]")
 	CHECK(r.stats().in_flight == 0);
 	CHECK(r.turn() == URCTX_NEVER);
 }
+
+TEST_CASE("the result of an op says how it was ended", "[ring][deadline]")
+{
+	static const struct urctx_cause late = { "late", nullptr, nullptr, 0, -2 };
+	int64_t soon = urctx_now() + SEC / 100;
+	struct urctx *timed;
+
+	REQUIRE(urctx_with_deadline_cause(nullptr, soon, &late, &timed) == 0);
+	{
+		ends p, q;
+		context ctx;
+		an_op by_ctx, by_own, by_cancel, by_timed, done;
+		std::vector<int> results;
+		ring r(16);
+		OR_SKIP(r);
+
+		for (an_op *op : { &by_ctx, &by_own, &by_cancel, &by_timed, &done })
+			op->then = [&results, op] {
+				results.push_back(urctx_op_result(&op->op));
+			};
+		r.read(p.in(), ctx, by_ctx);
+		urctx_cancel(ctx);
+		REQUIRE(r.until_ended(by_ctx));
+		r.read(p.in(), nullptr, by_cancel);
+		urctx_op_cancel(&by_cancel.op, &late);
+		REQUIRE(r.until_ended(by_cancel));
+		bind_read(r, p.in(), by_own, soon);
+		REQUIRE(r.until_ended(by_own));
+		r.read(p.in(), timed, by_timed);
+		REQUIRE(r.until_ended(by_timed));
+		q.put(3);
+		r.read(q.in(), nullptr, done);
+		REQUIRE(r.until_ended(done));
+		CHECK(results == std::vector<int>{ -ECANCELED, -ECANCELED, -ETIME,
+						   -ETIME, 3 });
+	}
+	urctx_put(timed);
+}

@@ -42,7 +42,12 @@
  * futexes) at once; what is queued for a worker, at once; what a worker is
  * doing, if a signal would interrupt it.  Reads and writes of disks: not, they
  * end when the disk answers; URCTX_OP_NO_ABORT spares the asking.  URING_CMD:
- * not.  After a cancelled connect the socket is still connecting: close it.
+ * not.  A link of a chain that has not started: when those in front of it have
+ * ended.  After a cancelled connect the socket is still connecting: close it.
+ *
+ * Some files block whoever submits (FUSE, some of the network: "always ready", and
+ * not to be tried without waiting): then no turn comes, and nothing ends.  With
+ * IOSQE_ASYNC a worker does it.
  *
  * Rules that hold here:
  *
@@ -208,7 +213,7 @@ struct urctx_ring_stats {
  * nothing runs that is not polled I/O, so that ops are told and not aborted, and
  * nobody is woken; nor where the ring is restricted (IORING_REGISTER_RESTRICTIONS)
  * to other opcodes than ASYNC_CANCEL and POLL_ADD, which is noticed when it refuses
- * one: see @limits of the statistics.
+ * one: see @limits of the statistics.  (IOSQE_CQE_SKIP_SUCCESS should be allowed.)
  *
  * Context: the owner-to-be; allocates.
  * Return: 0; -EINVAL for NULL, unknown flags, reserved words; -EOPNOTSUPP for
@@ -321,6 +326,19 @@ void urctx_op_deadline(struct urctx_op *op, int64_t deadline);
 void urctx_op_cancel(struct urctx_op *op, const struct urctx_cause *cause);
 
 /**
+ * urctx_op_result() - what became of an op, in one number
+ * @op: in its complete()
+ *
+ * For who does not mind how it was ended.
+ *
+ * Context: inside complete(), before @op is bound again.
+ * Return: 0 or more: what it did, told to end or not; -ETIME: it was ended by a
+ * deadline, its own or its context's; -ECANCELED: ended otherwise, or broken out of
+ * a chain; else @res, an error of its own.
+ */
+int urctx_op_result(const struct urctx_op *op);
+
+/**
  * urctx_ring_after() - have a function called in the owner's turn
  * @r: an attachment
  * @ctx: a context the caller has a reference to; NULL: armed, never called
@@ -332,7 +350,8 @@ void urctx_op_cancel(struct urctx_op *op, const struct urctx_cause *cause);
  * owner is final: true until @fn is entered.  A deadline of @ctx is kept by the ring,
  * and nobody else is started for it.
  *
- * Beware: a turn that has called one says 0: it does not know what it changed.
+ * Beware: @fn is as complete(): no wait, drain, detach.  A turn that has called one
+ * says 0: it does not know what it changed.
  * urctx_ring_detach() takes back those whose contexts have not ended: they are not
  * called.
  *
@@ -390,11 +409,12 @@ URCTX_MUST_CHECK_ bool urctx_ring_dispatch(struct urctx_ring *r,
  * nothing to do.
  *
  * Beware: what it queued runs when you submit, so submit.  Within an open chain of
- * yours it queues nothing and returns 0.
+ * yours it queues nothing and returns 0.  io_uring_submit_and_wait_timeout() counts
+ * from behind its submission: with much to submit, submit first.
  *
  * Context: the owner; inside complete() too.
- * Return: ns that you may sleep at most; 0: do not sleep, there is more to do;
- * URCTX_NEVER: until a CQE.  -EINVAL, -EPERM.
+ * Return: ns from now that you may sleep at most; 0: do not sleep, there is more to
+ * do; URCTX_NEVER: until a CQE.  -EINVAL, -EPERM.
  */
 URCTX_MUST_CHECK_ int64_t urctx_ring_turn(struct urctx_ring *r);
 
@@ -436,7 +456,8 @@ URCTX_MUST_CHECK_ int urctx_ring_drain(struct urctx_ring *r, struct urctx *ctx,
  *
  * Ops without a cause get urctx_canceled.  A thread that is in the middle of
  * ending one of its contexts is waited for, whatever the deadline, and so are CQEs
- * of our own: after 0 none with our tag appears.
+ * of our own: after 0 none with our tag appears, but of an SQE that bind refused
+ * at the end of an open chain.
  *
  * Beware: more than 0 means that the kernel still has so many operations and their
  * buffers.  @r stays: call again, or leak it and them.  Closing the ring does not
