@@ -8,6 +8,8 @@
  *
  *   --kind NAME|all  --ring NAME|all  --who NAME|all
  *   --threads T                that end contexts elsewhere: 1 to 4, 0: in turn
+ *   --fed 0|1                  whether what ops wait for comes: what is lost may be
+ *                              hidden by it, and races need it; 2: every other run
  *   --seconds S                begins nothing new after so long; 0: all of it
  *   --seed S                   another run
  *
@@ -94,7 +96,7 @@ static void *watch(void *arg)
 }
 
 static void one(const struct soak_kind *kind, const struct ring_kind *ring, enum who who,
-		uint64_t nr, unsigned threads, uint64_t seed)
+		uint64_t nr, unsigned threads, unsigned fed, uint64_t seed)
 {
 	pthread_mutex_lock(&begins);
 	run = (struct run){
@@ -103,6 +105,8 @@ static void one(const struct soak_kind *kind, const struct ring_kind *ring, enum
 		.who = who,
 		.ops = nr,
 		.threads = threads ? threads : 1 + (unsigned)(runs % 4),
+		/* behind drains ops end one by one, each when it is asked for again */
+		.fed = kind->feed && (fed == 2 ? runs % 2 || kind->traits & DRAINS : fed),
 		.seed = (seed + runs + 1) * 88172645463325252ULL,
 		.salt = (seed + runs + 1) * 0xda942042e4dd58b5ULL,
 	};
@@ -165,6 +169,7 @@ int main(int argc, char **argv)
 	uint64_t nr = (uint64_t)option(argc, argv, "--ops", 12);
 	uint64_t seed = (uint64_t)option(argc, argv, "--seed", 1);
 	unsigned threads = (unsigned)option(argc, argv, "--threads", 0);
+	unsigned fed = (unsigned)option(argc, argv, "--fed", 2);
 	long seconds = option(argc, argv, "--seconds", 0);
 	const char *kind = choice(argc, argv, "--kind");
 	const char *ring = choice(argc, argv, "--ring");
@@ -173,7 +178,7 @@ int main(int argc, char **argv)
 	struct io_uring_probe *probe = io_uring_get_probe();
 	int64_t start_of_all = urctx_now(), until = start_of_all + seconds * 1000000000;
 
-	must(threads <= 4);
+	must(threads <= 4 && fed <= 2);
 	if (!probe) {
 		printf("skipped: io_uring is forbidden here\n");
 		return 0;
@@ -191,7 +196,7 @@ int main(int argc, char **argv)
 				for (enum who w = 0; w < WHO; w++)
 					if (chosen(who, who_name(w)) &&
 					    (!seconds || urctx_now() < until))
-						one(k, r, w, nr, threads, seed);
+						one(k, r, w, nr, threads, fed, seed);
 			}
 			print_kind(k->name, began);
 		}

@@ -78,6 +78,7 @@ struct run {
 	const struct ring_kind *ring;
 	enum who who;
 	unsigned threads;
+	bool fed;			/* else only those who end an op end it */
 	uint64_t seed, ops;		/* seed: the owner's */
 	uint64_t salt;			/* of the others' */
 

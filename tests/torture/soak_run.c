@@ -309,13 +309,13 @@ void run_one(struct run *run)
 	ring_open(run);
 	for (i = 0; i < enders; i++)
 		ender[i] = start(end_what_comes, run);
-	if (run->kind->feed)
+	if (run->fed)
 		feeder = start(feed, run);
 	own(run);
 	__atomic_store_n(&run->over, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < enders; i++)
 		pthread_join(ender[i], NULL);
-	if (run->kind->feed)
+	if (run->fed)
 		pthread_join(feeder, NULL);
 	for (i = 0; i < BOXES; i++)
 		urctx_put(run->box[i]);
