@@ -52,6 +52,98 @@ static int64_t h_next(void)
 	return heap.nr ? heap.v[0].key : INT64_MAX;
 }
 
+/* ------------------------------------------------- a queue in front of the heap */
+
+/*
+ * What is not earlier than the last of the queue goes behind it, all else into the
+ * heap, and so does everything while the queue is full.  Whoever leaves the middle
+ * leaves a gap, which goes with the ends: nothing is ever moved together.
+ */
+#define IN_QUEUE	(UINT32_C(1) << 31)
+
+static struct {
+	struct heap_entry *v;		/* place NULL: a gap */
+	uint32_t first, end, mask;	/* free running */
+} queue;
+
+static struct heap_entry *queue_at(uint32_t i)
+{
+	return &queue.v[i & queue.mask];
+}
+
+static void q_init(uint32_t n)
+{
+	uint32_t size = 64;
+
+	h_init(n);
+	while (size < 2 * n)
+		size *= 2;
+	free(queue.v);
+	queue.v = calloc(size, sizeof(*queue.v));
+	if (!queue.v)
+		abort();
+	queue.first = queue.end = 0;
+	queue.mask = size - 1;
+}
+
+static void q_add(struct timer *t)
+{
+	uint32_t end = queue.end;
+
+	if (end - queue.first > queue.mask ||
+	    (end != queue.first && queue_at(end - 1)->key > t->key)) {
+		heap_add(&heap, t->key, &t->place);
+		return;
+	}
+	*queue_at(end) = (struct heap_entry){ t->key, &t->place };
+	t->place = IN_QUEUE | (end & queue.mask);
+	queue.end++;
+}
+
+static void q_del(struct timer *t)
+{
+	if (!(t->place & IN_QUEUE)) {
+		heap_del(&heap, &t->place);
+		return;
+	}
+	queue_at(t->place & ~IN_QUEUE)->place = NULL;
+	t->place = 0;
+	while (queue.first != queue.end && !queue_at(queue.end - 1)->place)
+		queue.end--;
+	while (queue.first != queue.end && !queue_at(queue.first)->place)
+		queue.first++;
+}
+
+static void q_move(struct timer *t, int64_t key)
+{
+	q_del(t);
+	t->key = key;
+	q_add(t);
+}
+
+static int64_t q_next(void)
+{
+	int64_t next = h_next();
+
+	if (queue.first != queue.end && queue_at(queue.first)->key < next)
+		next = queue_at(queue.first)->key;
+	return next;
+}
+
+static struct timer *q_pop(int64_t now)
+{
+	struct timer *t;
+
+	if (q_next() > now)
+		return NULL;
+	if (heap.nr && heap.v[0].key == q_next())
+		return h_pop(now);
+	t = (void *)((char *)queue_at(queue.first)->place -
+		     offsetof(struct timer, place));
+	q_del(t);
+	return t;
+}
+
 /* ------------------------------------------------------------------- the wheel */
 
 /*
@@ -311,6 +403,7 @@ static int64_t n_next(void)
 
 const struct engine engines[ENGINES] = {
 	{ "heap", h_init, h_add, h_del, h_move, h_pop, h_next },
+	{ "queue", q_init, q_add, q_del, q_move, q_pop, q_next },
 	{ "wheel", w_init, w_add, w_del, w_move, w_pop, w_next },
 	{ "pairing", p_init, p_add, p_del, p_move, p_pop, p_next },
 	{ "none", n_init, n_touch, n_touch, n_move, n_pop, n_next },

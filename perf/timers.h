@@ -9,7 +9,7 @@
 struct timer {
 	int64_t key;
 	union {
-		uint32_t place;			/* heap; 0: not in */
+		uint32_t place;			/* heap, queue; 0: not in */
 		struct {
 			struct timer *next, **at;	/* at NULL: not in */
 			uint8_t level, slot;
@@ -34,7 +34,7 @@ struct engine {
 	int64_t (*next)(void);			/* when to be back at the latest */
 };
 
-enum { ENGINES = 4, REAL_ENGINES = 3 };	/* the last keeps nothing */
+enum { ENGINES = 5, REAL_ENGINES = 4 };	/* the last keeps nothing */
 extern const struct engine engines[ENGINES];
 
 #endif
