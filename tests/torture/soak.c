@@ -107,6 +107,7 @@ static void one(const struct soak_kind *kind, const struct ring_kind *ring, enum
 		.threads = threads ? threads : 1 + (unsigned)(runs % 4),
 		/* behind drains ops end one by one, each when it is asked for again */
 		.fed = kind->feed && (fed == 2 ? runs % 2 || kind->traits & DRAINS : fed),
+		.by_hand = runs / 2 % 2,
 		.seed = (seed + runs + 1) * 88172645463325252ULL,
 		.salt = (seed + runs + 1) * 0xda942042e4dd58b5ULL,
 	};

@@ -79,6 +79,7 @@ struct run {
 	enum who who;
 	unsigned threads;
 	bool fed;			/* else only those who end an op end it */
+	bool by_hand;			/* turn, submit, wait, dispatch */
 	uint64_t seed, ops;		/* seed: the owner's */
 	uint64_t salt;			/* of the others' */
 

@@ -225,14 +225,49 @@ static void detach(struct run *run)
 	run->stuck += stats.stuck;
 }
 
+/* Sleep for @ns at most; a timer of the library's, if there is one, ends any sleep. */
+static void sleep_by_hand(struct run *run, int64_t ns)
+{
+	struct __kernel_timespec ts = { ns / 1000000000, ns % 1000000000 };
+	struct io_uring_cqe *cqe;
+	int ret;
+
+	if (!ns)
+		ret = io_uring_submit_and_get_events(&run->u);
+	else if (ns == URCTX_NEVER || run->ring->attach & URCTX_RING_TIMER)
+		ret = io_uring_submit_and_wait(&run->u, 1);
+	else
+		ret = io_uring_submit_and_wait_timeout(&run->u, &cqe, 1, &ts, NULL);
+	must(ret >= 0 || ret == -EINTR || ret == -ETIME || ret == -EBUSY || ret == -EAGAIN);
+}
+
+/* What urctx_ring_wait() does, by who has a loop of his own. */
+static void loop_by_hand(struct run *run, int64_t until)
+{
+	int64_t ns = urctx_ring_turn(run->r);
+	struct io_uring_cqe *cqe;
+
+	must(ns >= 0);
+	sleep_by_hand(run, until ? ns : 0);
+	while (io_uring_peek_cqe(&run->u, &cqe) == 0) {
+		must(urctx_ring_dispatch(run->r, cqe));
+		io_uring_cqe_seen(&run->u, cqe);
+	}
+}
+
 /* Whoever waits for no time but a wake relies on it: a lost one is seen as a hang. */
 static void wait_a_turn(struct run *run)
 {
 	bool comes = run->who == ELSEWHERE || run->who == CTX_DEADLINE ||
 		     run->who == OP_DEADLINE;
 	int64_t until = comes && chance(&run->seed) % 2 ? URCTX_NEVER : 0;
-	int ret = urctx_ring_wait(run->r, until);
+	int ret;
 
+	if (run->by_hand) {
+		loop_by_hand(run, until);
+		return;
+	}
+	ret = urctx_ring_wait(run->r, until);
 	must(ret >= 0 || ret == -EINTR);
 }
 
