@@ -54,7 +54,7 @@ static inline ssize_t read_one(struct urctx *ctx, int fd, void *buf, size_t len,
 
 	if (unlikely(ret))
 		return ret;
-	ret = io_sys_readv(fd, &iov, 1, off, RWF_NOWAIT);
+	ret = io_sys_read_now(fd, &iov, 1, off);
 	if (likely(ret == (long)iov.iov_len))
 		return ret;
 	return slow_file(ctx, IO_READ, fd, &iov, -1, off, ret);
@@ -68,7 +68,7 @@ static inline ssize_t write_one(struct urctx *ctx, int fd, const void *buf, size
 
 	if (unlikely(ret))
 		return ret;
-	ret = io_sys_writev(fd, &iov, 1, off, RWF_NOWAIT);
+	ret = io_sys_write_now(fd, &iov, 1, off);
 	if (likely(ret == (long)iov.iov_len))
 		return ret;
 	return slow_file(ctx, IO_WRITE, fd, &iov, -1, off, ret);
@@ -130,7 +130,7 @@ ssize_t urctx_readv(struct urctx *ctx, int fd, const struct iovec *iov, int nr)
 	ret = urctx_err(ctx);
 	if (unlikely(ret))
 		return ret;
-	ret = io_sys_readv(fd, iov, (size_t)nr, IO_CURRENT, RWF_NOWAIT);
+	ret = io_sys_read_now(fd, iov, (size_t)nr, IO_CURRENT);
 	if (likely(ret > 0 && (size_t)ret == total(iov, nr)))
 		return ret;
 	return slow_file(ctx, IO_READ, fd, iov, nr, IO_CURRENT, ret);
@@ -146,7 +146,7 @@ ssize_t urctx_writev(struct urctx *ctx, int fd, const struct iovec *iov, int nr)
 	ret = urctx_err(ctx);
 	if (unlikely(ret))
 		return ret;
-	ret = io_sys_writev(fd, iov, (size_t)nr, IO_CURRENT, RWF_NOWAIT);
+	ret = io_sys_write_now(fd, iov, (size_t)nr, IO_CURRENT);
 	if (likely(ret > 0 && (size_t)ret == total(iov, nr)))
 		return ret;
 	return slow_file(ctx, IO_WRITE, fd, iov, nr, IO_CURRENT, ret);

@@ -19,11 +19,12 @@ static long try_file(struct io_move *m, bool now)
 {
 	const struct iovec *iov = single(m) ? &m->part : m->iov;
 	size_t nr = single(m) ? 1 : m->nr;
-	int flags = now ? RWF_NOWAIT : 0;
 
 	if (m->kind == IO_READ)
-		return io_sys_readv(m->fd, iov, nr, m->off, flags);
-	return io_sys_writev(m->fd, iov, nr, m->off, flags);
+		return now ? io_sys_read_now(m->fd, iov, nr, m->off) :
+			     io_sys_read(m->fd, iov, nr, m->off);
+	return now ? io_sys_write_now(m->fd, iov, nr, m->off) :
+		     io_sys_write(m->fd, iov, nr, m->off);
 }
 
 /* A piece with name and control data, or a vector without. */

@@ -70,7 +70,7 @@ static long wait_for(struct urctx *ctx, struct pollfd *fds, unsigned long nr,
 			nap = sooner(nap * 2, IO_NAP_LAST);
 		}
 		fds[nr].revents = 0;
-		ret = io_sys_poll(fds, nr + 1, left);
+		ret = io_sys_poll(fds, nr + (end->fd >= 0), left);
 		if (ret > 0 && fds[nr].revents)
 			ret--;
 		if (ret)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* io_sys.c - what a descriptor is, and ppoll(2) */
+/* io_sys.c - what a descriptor is, readv(2) and writev(2), ppoll(2) */
 #include "io_sys.h"
 
 #include <linux/time_types.h>
@@ -11,6 +11,29 @@ int io_sys_nonblock(int fd)
 	long ret = io_plain(fcntl(fd, F_GETFL), saved);
 
 	return ret < 0 ? (int)ret : !!(ret & O_NONBLOCK);
+}
+
+int io_sys_seekable(int fd)
+{
+	int saved = errno;
+	off_t at = lseek(fd, 0, SEEK_CUR);
+
+	return at < 0 ? (int)io_plain(-1, saved) : 0;
+}
+
+/* Not preadv2() without flags: a filter that knows not the one knows not the other. */
+long io_sys_read(int fd, const struct iovec *iov, size_t nr, off_t off)
+{
+	if (off < 0)
+		return io_sys(SYS_readv, fd, (long)iov, (long)nr, 0, 0, 0);
+	return io_sys_vec2(SYS_preadv, fd, iov, nr, off, 0);
+}
+
+long io_sys_write(int fd, const struct iovec *iov, size_t nr, off_t off)
+{
+	if (off < 0)
+		return io_sys(SYS_writev, fd, (long)iov, (long)nr, 0, 0, 0);
+	return io_sys_vec2(SYS_pwritev, fd, iov, nr, off, 0);
 }
 
 static bool is_stream(int fd)

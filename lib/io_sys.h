@@ -45,20 +45,27 @@ static inline long io_plain(long ret, int saved)
 	return ret;
 }
 
-/* @flags: RWF_*; @off -1: the file's own position. */
-static inline long io_sys_readv(int fd, const struct iovec *iov, size_t nr, off_t off,
-				int flags)
+/* @nr_: of readv() or writev() with flags; @off -1: the file's own position. */
+static inline long io_sys_vec2(long nr_, int fd, const struct iovec *iov, size_t nr,
+			       off_t off, int flags)
 {
-	return io_sys(SYS_preadv2, fd, (long)iov, (long)nr, (long)off,
+	return io_sys(nr_, fd, (long)iov, (long)nr, (long)off,
 		      (long)((uint64_t)off >> 32), flags);
 }
 
-static inline long io_sys_writev(int fd, const struct iovec *iov, size_t nr,
-				 off_t off, int flags)
+/* What can be had without waiting; the file may not be able to say. */
+static inline long io_sys_read_now(int fd, const struct iovec *iov, size_t nr, off_t off)
 {
-	return io_sys(SYS_pwritev2, fd, (long)iov, (long)nr, (long)off,
-		      (long)((uint64_t)off >> 32), flags);
+	return io_sys_vec2(SYS_preadv2, fd, iov, nr, off, RWF_NOWAIT);
 }
+
+static inline long io_sys_write_now(int fd, const struct iovec *iov, size_t nr, off_t off)
+{
+	return io_sys_vec2(SYS_pwritev2, fd, iov, nr, off, RWF_NOWAIT);
+}
+
+long io_sys_read(int fd, const struct iovec *iov, size_t nr, off_t off);
+long io_sys_write(int fd, const struct iovec *iov, size_t nr, off_t off);
 
 static inline long io_sys_recv(int fd, void *buf, size_t len, int flags)
 {
@@ -72,6 +79,9 @@ static inline long io_sys_send(int fd, const void *buf, size_t len, int flags)
 
 /* The descriptor is O_NONBLOCK: 1, 0, or -EBADF. */
 int io_sys_nonblock(int fd);
+
+/* 0: it has offsets; -ESPIPE, -EBADF. */
+int io_sys_seekable(int fd);
 
 /*
  * What a transfer that came to a stop half way does next.  A file goes on until it

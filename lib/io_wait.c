@@ -113,6 +113,12 @@ static long wait_for(struct urctx *ctx, struct io_move *m, long ret)
 		if (io_move_now(m, ret))
 			return ret;
 	}
+	/* nothing is read or written at once */
+	if (m->kind <= IO_WRITE && !m->part.iov_len && !m->nr)
+		return io_move_try(m, false);
+	/* a ring, and poll(2), would not mind an offset in a pipe */
+	if (m->off != IO_CURRENT && io_sys_seekable(m->fd))
+		return io_sys_seekable(m->fd);
 	return over_ring(ctx, m, ret);
 }
 

@@ -2,16 +2,6 @@
 /* io_calls.cpp - every call that waits: ready, fed, cancelled, late, done before, wrong */
 #include "io_scenes.hpp"
 
-template <typename F> static void for_each_scene(F test)
-{
-	for (auto &make : scenes()) {
-		scene s = make();
-
-		INFO(s.name);
-		test(s);
-	}
-}
-
 TEST_CASE("what can be done at once is done", "[io]")
 {
 	for_each_scene([](scene &s) {

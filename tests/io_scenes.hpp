@@ -21,4 +21,14 @@ using scene_maker = std::function<scene()>;
 
 const std::vector<scene_maker> &scenes();
 
+template <typename F> static void for_each_scene(F test)
+{
+	for (auto &make : scenes()) {
+		scene s = make();
+
+		INFO(s.name);
+		test(s);
+	}
+}
+
 #endif
