@@ -11,6 +11,7 @@
 
 #include "../examples/blockd.h"
 
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define BLOCK		4096U
@@ -267,12 +268,16 @@ static struct daemon_run start(const char *file, const char *grace)
 	return daemon_start("blockd", args);
 }
 
-static void ask_for(int fd, uint32_t op, uint32_t id, uint32_t length)
+static void ask_within(int fd, uint32_t op, uint32_t id, uint32_t length, uint32_t ms)
 {
-	struct block_ask ask = { .op = op, .id = id, .length = length,
-				 .timeout_ms = PATIENT };
+	struct block_ask ask = { .op = op, .id = id, .length = length, .timeout_ms = ms };
 
 	MUST(send(fd, &ask, sizeof(ask), MSG_NOSIGNAL) == sizeof(ask));
+}
+
+static void ask_for(int fd, uint32_t op, uint32_t id, uint32_t length)
+{
+	ask_within(fd, op, id, length, PATIENT);
 }
 
 /* SIGTERM behind the first of twelve answers: what else it has heard it finishes. */
@@ -333,6 +338,59 @@ static void grace_over(const char *file)
 	close(fd);
 }
 
+/* All that the daemon was told before has been heard when this is answered. */
+static void ping(int fd)
+{
+	struct block_answer answer;
+
+	ask_for(fd, 77, 9, 0);
+	MUST(read_all(fd, &answer, sizeof(answer)) && answer.id == 9);
+	MUST(answer.res == -EINVAL);
+}
+
+/*
+ * A disk that takes its time, and can not be told to hurry: a FIFO, and reads of it
+ * are not aborted.  Who asks is answered at his deadline, or has hung up, and only
+ * then the read ends.  The last one does so behind SIGTERM.
+ */
+static void two_phases(const char *file)
+{
+	struct daemon_run d = start(file, "60000");
+	int fifo = open(file, O_RDWR | O_CLOEXEC), fd = dial(), other = dial(), i;
+	struct block_answer answer;
+	unsigned long counts[4];
+	char data[8];
+
+	MUST(fifo >= 0);
+	for (i = 0; i < 20; i++) {
+		ask_within(fd, BLOCK_READ, (uint32_t)i, 1, (uint32_t)i % 4);
+		MUST(read_all(fd, &answer, sizeof(answer)));
+		MUST(answer.id == (uint32_t)i && answer.res == -ETIME);
+		/* Those of 0 ms were not begun. */
+		MUST(i % 4 == 0 || write(fifo, "x", 1) == 1);
+		ping(fd);
+	}
+	ask_for(fd, BLOCK_READ, 1, 8);
+	ping(other);
+	MUST(write(fifo, "contents", 8) == 8);
+	MUST(read_all(fd, &answer, sizeof(answer)) && answer.res == 8);
+	MUST(read_all(fd, data, 8) && !memcmp(data, "contents", 8));
+	for (i = 0; i < 5; i++)
+		ask_for(fd, BLOCK_READ, 2, 1);
+	ping(fd);
+	close(fd);
+	ping(other);
+	MUST(write(fifo, "xxxx", 4) == 4);
+	ping(other);
+	MUST(!kill(d.pid, SIGTERM));
+	MUST(read(other, data, 1) == 0);	/* stopped: it is nobody's any more */
+	MUST(write(fifo, "x", 1) == 1);
+	daemon_stop(&d, counts);
+	MUST(counts[0] == 1 && counts[1] == 20 && counts[2] == 5);
+	close(fifo);
+	close(other);
+}
+
 static void prepare(int fd)
 {
 	unsigned char data[BLOCK];
@@ -369,6 +427,9 @@ int main(void)
 	MUST(counts[0] + counts[1] + counts[2] + counts[3] <= sums.v[SENT] + 12);
 	no_space();
 	grace_over(file);
+	unlink(file);
+	MUST(!mkfifo(file, 0600));
+	two_phases(file);
 	unlink(file);
 	MUST(!rmdir(dir));
 	return 0;

@@ -27,7 +27,7 @@ struct hello {
 /* One of the two ends. */
 struct end {
 	int fd;
-	bool cuts, resets;
+	bool cuts, resets, slow;
 	uint32_t cut_at;
 	uint32_t out_seed, in_seed;
 	size_t out, out_length, in;
@@ -95,6 +95,8 @@ static bool exchange(struct end *e, struct rng *rng)
 						      (e->heard_all ? 0 : POLLIN)) };
 
 		MUST(poll(&p, 1, -1) == 1);
+		if (e->slow)
+			dither(rng);
 		if (!e->heard_all)
 			there = hear(e);
 		if (there && !e->said_all)
@@ -290,6 +292,24 @@ static void all_reset(int nr, const void *said, size_t bytes, bool and_no_more)
 	}
 }
 
+/* Who reads slowly: what is sent to him is sent in parts. */
+static void slow(int upstream)
+{
+	struct daemon_run d = start(upstream, "60000", "60000", "60000");
+	struct hello h = { .how = WHOLE, .seed = 42, .down = 10000000 };
+	struct end e = { .out_seed = h.seed, .in_seed = ~h.seed, .slow = true };
+	struct rng rng = { SEED };
+	unsigned long counts[4];
+	int size = 65536;
+
+	e.fd = dial(proxy_port);
+	MUST(!setsockopt(e.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)));
+	MUST(send(e.fd, &h, sizeof(h), MSG_NOSIGNAL) == sizeof(h));
+	MUST(exchange(&e, &rng) && e.in == h.down);
+	daemon_stop(&d, counts);
+	MUST(counts[0] == 1);
+}
+
 static void refused(void)
 {
 	unsigned long counts[4];
@@ -404,6 +424,7 @@ int main(void)
 	for (i = 0; i < SERVERS; i++)
 		MUST(!pthread_create(&servers[i], NULL, server, (void *)(intptr_t)i));
 	many(port);
+	slow(port);
 	idle(port);
 	grace_over(port);
 	shutdown(upstream_listener, SHUT_RDWR);
