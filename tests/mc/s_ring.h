@@ -28,6 +28,7 @@ static struct urctx_ring *r;
 static struct {
 	bool ended;
 	int res, more;
+	int64_t at;
 	const struct urctx_cause *cause;
 	struct rop *op;
 } did[ROPS];
@@ -37,10 +38,17 @@ static bool many;		/* ops are multishot */
 static struct rop *spare;	/* memory for the next: its failure is no matter here */
 
 /* In init(). */
+static inline void ring_with(unsigned entries, unsigned flags)
+{
+	struct urctx_ring_params params = { .flags = flags };
+
+	mc_uring(&uring_, entries);
+	mc_assert(!urctx_ring_attach(&uring_, &params, &r));
+}
+
 static inline void ring_here(unsigned entries)
 {
-	mc_uring(&uring_, entries);
-	mc_assert(!urctx_ring_attach(&uring_, NULL, &r));
+	ring_with(entries, 0);
 }
 
 /* Who learns the cause sees what its giver wrote; nobody is aborted without one. */
@@ -58,6 +66,7 @@ static void complete(struct urctx_op *op)
 	mc_assert(op->res != -ECANCELED || op->cause);
 	did[nr].ended = true;
 	did[nr].res = op->res;
+	did[nr].at = mc_time();
 	did[nr].cause = op->cause;
 	did[nr].op = NULL;
 	left--;
@@ -109,7 +118,7 @@ static inline void under_way(void)
 {
 	(void)urctx_ring_turn(r);
 	io_uring_submit(&uring_);
-	mc_assert(r->armed != ARM_WANTED);
+	mc_assert(r->armed != ARM_WANTED || r->deaf);
 }
 
 static inline void remember_chunks(const struct urctx *n)

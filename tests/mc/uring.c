@@ -154,6 +154,8 @@ static void by_itself(struct kop *k)
 
 static void happen(void)
 {
+	uint64_t alarm;
+
 	if (lates && mc_rules.lazy && mc_choose(2))
 		mc_rules.lazy--;
 	else
@@ -162,6 +164,9 @@ static void happen(void)
 		if (k->ud)
 			by_itself(k);
 	poll_wakes();
+	alarm = mc_alarm_fires();
+	if (alarm)
+		post(alarm, -ETIME, 0);
 }
 
 /* ---- submissions ---- */
@@ -259,6 +264,11 @@ static void cancel(const struct io_uring_sqe *sqe)
 		answer(sqe, 0);
 		return;
 	}
+	if (mc_alarm_cancel(sqe->addr)) {
+		post(sqe->addr, -ECANCELED, 0);
+		answer(sqe, 0);
+		return;
+	}
 	if (k)
 		asked(k);
 	if (k && !k->going)
@@ -324,6 +334,12 @@ static unsigned submit(struct io_uring *u)
 		case IORING_OP_ASYNC_CANCEL:
 			cancel(sqe);
 			break;
+		case IORING_OP_TIMEOUT:
+			mc_alarm_begin(sqe);
+			break;
+		case IORING_OP_TIMEOUT_REMOVE:
+			answer(sqe, mc_alarm_move(sqe));
+			break;
 		case IORING_OP_LINK_TIMEOUT:
 			linked_timeout(last, sqe);
 			break;
@@ -354,6 +370,8 @@ static int nap(int64_t until)
 	for (struct kop *k = ops; k < ops + OPS; k++)
 		if (k->ud && k->timer && k->deadline < when)
 			when = k->deadline;
+	if (mc_alarm_at() < when)
+		when = mc_alarm_at();
 	if (mc_signal_point(mc_rules.must && when == NEVER))
 		return -EINTR;
 	return wakes.armed ? mc_sleep(&mc_eventfd_counter, wakes.seen, when) :
@@ -410,12 +428,22 @@ int io_uring_submit_and_wait_timeout(struct io_uring *u, struct io_uring_cqe **c
 
 int io_uring_register_sync_cancel(struct io_uring *u, struct io_uring_sync_cancel_reg *reg)
 {
-	struct io_uring_sqe sqe = { .addr = reg->addr, .flags = IOSQE_CQE_SKIP_SUCCESS };
+	struct kop *k = find(reg->addr);
+	unsigned way;
 
 	(void)u;
-	mc_assert(mc_self() <= 1);
-	cancel(&sqe);
-	return 0;
+	mc_assert(mc_self() <= 1 && !reg->timeout.tv_sec);
+	if (!k)
+		return -ENOENT;
+	asked(k);
+	way = pick() & (A_AGAIN | A_MISSED);
+	if (!way) {
+		end(k, -ECANCELED);
+		return 0;
+	}
+	k->heard = true;
+	k->answer = cq_head - 1;
+	return way == A_AGAIN ? -EALREADY : -ENOENT;
 }
 
 int __io_uring_sqring_wait(struct io_uring *u)
@@ -455,5 +483,5 @@ bool mc_uring_idle(void)
 	for (struct kop *k = ops; k < ops + OPS; k++)
 		if (k->ud)
 			return false;
-	return !lates && !wakes.armed && cq_head == cq_tail;
+	return !lates && !wakes.armed && mc_alarm_at() == NEVER && cq_head == cq_tail;
 }

@@ -50,6 +50,12 @@ uint32_t mc_eventfd_seen(void);		/* as it is now; and its word, to sleep on */
 extern uint32_t mc_eventfd_counter;
 /* Here a signal may come, or does.  Did it? */
 bool mc_signal_point(bool must);
+/* Of IORING_OP_TIMEOUT: its user_data if it fires now; INT64_MAX: none is there. */
+void mc_alarm_begin(const struct io_uring_sqe *sqe);
+int mc_alarm_move(const struct io_uring_sqe *sqe);
+bool mc_alarm_cancel(uint64_t ud);
+uint64_t mc_alarm_fires(void);
+int64_t mc_alarm_at(void);
 /* In the first thread: the kernel has nothing and knows nobody. */
 bool mc_uring_idle(void);
 
