@@ -16,6 +16,8 @@
  * Each op completes once, with its own cause; no byte, caller, fd or context is
  * lost.  What hangs is printed after 30 seconds without an op, and aborts.
  */
+#include <signal.h>
+
 #include "soak.h"
 
 #define DEFER (IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN)
@@ -95,6 +97,11 @@ static void *watch(void *arg)
 	return NULL;
 }
 
+static void interrupted(int sig)
+{
+	(void)sig;
+}
+
 static void one(const struct soak_kind *kind, const struct ring_kind *ring, enum who who,
 		uint64_t nr, unsigned threads, unsigned fed, uint64_t seed)
 {
@@ -108,6 +115,7 @@ static void one(const struct soak_kind *kind, const struct ring_kind *ring, enum
 		/* behind drains ops end one by one, each when it is asked for again */
 		.fed = kind->feed && (fed == 2 ? runs % 2 || kind->traits & DRAINS : fed),
 		.by_hand = runs / 2 % 2,
+		.signals = runs / 4 % 4 == 0,
 		.seed = (seed + runs + 1) * 88172645463325252ULL,
 		.salt = (seed + runs + 1) * 0xda942042e4dd58b5ULL,
 	};
@@ -184,6 +192,7 @@ int main(int argc, char **argv)
 		printf("skipped: io_uring is forbidden here\n");
 		return 0;
 	}
+	must(sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = interrupted }, NULL) == 0);
 	start(watch, NULL);
 	for (int l = 0; l < 2; l++)
 		for (const struct soak_kind *k = lists[l]; k->name; k++) {

@@ -80,6 +80,8 @@ struct run {
 	unsigned threads;
 	bool fed;			/* else only those who end an op end it */
 	bool by_hand;			/* turn, submit, wait, dispatch */
+	bool signals;			/* come all the time, to the owner */
+	pthread_t owner;
 	uint64_t seed, ops;		/* seed: the owner's */
 	uint64_t salt;			/* of the others' */
 

@@ -5,6 +5,8 @@
  * Nothing here sleeps to let others go first: the moment at which an op is ended
  * is so many turns, or so many steps of a count, away.
  */
+#include <signal.h>
+
 #include "soak.h"
 
 static const struct urctx_cause why = { .reason = "soak", .code = -1 };
@@ -46,7 +48,7 @@ static void completed(struct urctx_op *op)
 	must(p->busy);
 	must(!op->cause || op->cause == cause_of(run->who) ||
 	     op->cause == &urctx_canceled);		/* what is left at the end */
-	must(!aborted(op->res) || op->cause);
+	must(!aborted(op->res) || op->cause || (run->signals && op->res == -EINTR));
 	if (run->kind->got && !(run->kind->traits & ZEROCOPY && p->cqes))
 		run->kind->got(p, op->res, op->cqe_flags);
 	p->cqes++;
@@ -126,20 +128,41 @@ static void *feed(void *arg)
 	return NULL;
 }
 
+/* Whatever the owner is doing, he is interrupted. */
+static void *disturb(void *arg)
+{
+	struct run *run = arg;
+	uint64_t seed = run->salt;
+
+	while (!__atomic_load_n(&run->over, __ATOMIC_RELAXED)) {
+		for (volatile unsigned n = chance(&seed) % 8192; n; n--)
+			;
+		must(pthread_kill(run->owner, SIGUSR1) == 0);
+		sched_yield();
+	}
+	return NULL;
+}
+
 static struct io_uring_sqe *sqe_of(struct run *run)
 {
 	struct io_uring_sqe *sqe;
 
-	while (!(sqe = urctx_ring_sqe(run->r)))
-		must(urctx_ring_wait(run->r, 0) >= 0);
+	while (!(sqe = urctx_ring_sqe(run->r))) {
+		int ret = urctx_ring_wait(run->r, 0);
+
+		must(ret >= 0 || ret == -EINTR);
+	}
 	return sqe;
 }
 
 /* A chain must not be submitted in two parts. */
 static void room_for_two(struct run *run)
 {
-	while (io_uring_sq_space_left(&run->u) < 3)	/* and one of a timer */
-		must(io_uring_submit(&run->u) >= 0);
+	while (io_uring_sq_space_left(&run->u) < 3) {	/* and one of a timer */
+		int ret = io_uring_submit(&run->u);
+
+		must(ret >= 0 || ret == -EINTR);
+	}
 }
 
 static void begin(struct place *p)
@@ -217,9 +240,13 @@ static void detach(struct run *run)
 {
 	struct urctx_ring_stats stats;
 
-	must(urctx_ring_drain(run->r, NULL, 0) >= 0);
+	int ret;
+
 	urctx_ring_stats(run->r, &stats, sizeof(stats));
-	must(urctx_ring_detach(run->r, URCTX_NEVER) == 0);
+	do
+		ret = urctx_ring_detach(run->r, URCTX_NEVER);
+	while (ret == -EINTR && run->signals);
+	must(ret == 0);
 	must(!stats.stale);
 	run->retries += stats.retries;
 	run->stuck += stats.stuck;
@@ -335,7 +362,7 @@ static void places_close(struct run *run)
 
 void run_one(struct run *run)
 {
-	pthread_t feeder = 0, ender[4];
+	pthread_t feeder = 0, disturber = 0, ender[4];
 	unsigned enders = run->who == ELSEWHERE ? run->threads : 0, i;
 	size_t fds = open_fds();
 
@@ -346,12 +373,17 @@ void run_one(struct run *run)
 		ender[i] = start(end_what_comes, run);
 	if (run->fed)
 		feeder = start(feed, run);
+	run->owner = pthread_self();
+	if (run->signals)
+		disturber = start(disturb, run);
 	own(run);
 	__atomic_store_n(&run->over, 1, __ATOMIC_RELAXED);
 	for (i = 0; i < enders; i++)
 		pthread_join(ender[i], NULL);
 	if (run->fed)
 		pthread_join(feeder, NULL);
+	if (run->signals)
+		pthread_join(disturber, NULL);
 	for (i = 0; i < BOXES; i++)
 		urctx_put(run->box[i]);
 	ring_close(run);
