@@ -35,6 +35,7 @@ struct session {
 	unsigned char buf[(BATCH + 1) * (sizeof(struct block_ask) + BLOCK)];
 };
 
+static char dir[] = "/tmp/urctx-users-XXXXXX", file[64];
 static struct sockaddr_un addr = { .sun_family = AF_UNIX };
 static struct {
 	uint32_t low, high;
@@ -261,9 +262,9 @@ static void *client(void *arg)
 	return NULL;
 }
 
-static struct daemon_run start(const char *file, const char *grace)
+static struct daemon_run start(const char *disk, const char *grace)
 {
-	const char *args[] = { NULL, addr.sun_path, file, grace, NULL };
+	const char *args[] = { NULL, addr.sun_path, disk, grace, NULL };
 
 	return daemon_start("blockd", args);
 }
@@ -318,7 +319,7 @@ static void no_space(void)
 }
 
 /* A client that does not read what it has asked for keeps nobody for ever. */
-static void grace_over(const char *file)
+static void grace_over(void)
 {
 	struct daemon_run d = start(file, "20");
 	struct block_answer answer;
@@ -353,7 +354,7 @@ static void ping(int fd)
  * are not aborted.  Who asks is answered at his deadline, or has hung up, and only
  * then the read ends.  The last one does so behind SIGTERM.
  */
-static void two_phases(const char *file)
+static void two_phases(void)
 {
 	struct daemon_run d = start(file, "60000");
 	int fifo = open(file, O_RDWR | O_CLOEXEC), fd = dial(), other = dial(), i;
@@ -404,15 +405,22 @@ static void prepare(int fd)
 	close(fd);
 }
 
+/* However it ends. */
+static void tidy(void)
+{
+	unlink(addr.sun_path);
+	unlink(file);
+	rmdir(dir);
+}
+
 int main(void)
 {
-	char dir[] = "/tmp/urctx-users-XXXXXX", file[64];
 	unsigned long counts[4];
 	struct daemon_run d;
 	struct sums sums;
 
 	alarm(HOPELESS);
-	MUST(mkdtemp(dir));
+	MUST(mkdtemp(dir) && !atexit(tidy));
 	snprintf(file, sizeof(file), "%s/file", dir);
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/socket", dir);
 	prepare(open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
@@ -426,11 +434,10 @@ int main(void)
 	MUST(counts[1] >= sums.v[LATE] && counts[0] + counts[3] >= sums.v[DONE]);
 	MUST(counts[0] + counts[1] + counts[2] + counts[3] <= sums.v[SENT] + 12);
 	no_space();
-	grace_over(file);
+	grace_over();
 	unlink(file);
 	MUST(!mkfifo(file, 0600));
-	two_phases(file);
-	unlink(file);
-	MUST(!rmdir(dir));
+	two_phases();
+	MUST(access(addr.sun_path, F_OK) < 0);
 	return 0;
 }
