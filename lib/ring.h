@@ -10,7 +10,7 @@
  *                      |  `-- callback of the context: pushes the link on `wake`
  *                      +-- ops -> op <-> op, newest first
  *
- *   an op is		on the list		in the heap
+ *   an op is		on the list		in `times`
  *   OP_LIVE		its link's, or none	with its deadline, if it has one
  *   OP_TOLD		ring.abort		maybe: not looked at
  *   OP_ASKED		ring.asked		no; `when` to ask again
@@ -19,7 +19,7 @@
  *
  * R1 end.	An op leaves by its own last CQE only (G10); then its slot gets another
  *		generation, and the op is not touched any more.
- * R2 level.	A told op is on abort, asked or in the heap until it leaves (G11).
+ * R2 level.	A told op is on abort, asked or in `times` until it leaves (G11).
  * R3 link.	A link is in the table until its last op or callback leaves, which an op
  *		does when complete() is back.  It holds a reference to its context.  It is
  *		freed when both it has none of them and its callback can not run any more:
@@ -44,16 +44,17 @@
 
 #include "call.h"
 #include "context.h"
-#include "heap.h"
 #include "ring_list.h"
 #include "ring_rules.h"
 #include "ring_wake.h"
+#include "times.h"
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
 #define MSEC		INT64_C(1000000)
 #define ASK_AGAIN	(50 * MSEC)	/* at the latest */
+#define ASK_DRAINED	(2 * MSEC)
 #define ASK_SILENT	(25 * MSEC)	/* no answer and no CQE, since the clock was read */
 #define ASKED_NOW	INT64_MIN	/* `when`: the next look at the clock says */
 #define ASK_FIRST	(1 * MSEC)	/* refused twice; doubles up to ASK_AGAIN */
@@ -79,7 +80,7 @@ struct ring_op {			/* the library's view of struct urctx_op */
 	struct ring_node node;
 	int64_t when;			/* deadline; once told, when to ask again */
 	uint32_t slot;
-	uint32_t place;			/* in the heap */
+	uint32_t place;			/* in ring.times */
 	uint32_t seq;			/* of binding */
 	uint16_t flags;
 	uint8_t state;
@@ -118,6 +119,7 @@ struct ring_room {
 	size_t bytes;
 	struct ring_slot *slot;
 	struct heap_entry *heap, *ends;
+	struct heap_entry *queue, *queue_ends;	/* 2 * slots */
 	struct ring_link *link;		/* slots of them beside those of older rooms */
 	struct ring_link **table;	/* 2 * slots */
 	struct ring_room *older;
@@ -155,14 +157,15 @@ struct urctx_ring {
 	uint32_t asked_nr;
 	uint32_t owed;			/* CQEs that will come, of no op: detach waits */
 
-	struct heap heap;
-	struct heap ends;		/* of links whose contexts have a deadline */
+	struct times times;
+	struct times ends;		/* of links whose contexts have a deadline */
 	struct ring_node due;		/* callbacks for this turn */
 	struct ring_node never;		/* callbacks of the background */
 	struct ring_node abort;		/* to be cancelled, newest first */
 	struct ring_node asked;		/* by `when` */
 	struct wake_node *heard;	/* taken from the wake list, for this turn or the next */
 	int64_t now;			/* of the last turn that looked */
+	int64_t coarse;			/* since the last turn; 0: nobody has asked */
 	bool looked;			/* and there was a deadline to wait for */
 
 	uint32_t alarm_gen;

@@ -54,15 +54,16 @@ static void ask_at(struct urctx_ring *r, struct ring_op *op, int64_t when)
 	list_del_init(&op->node);
 	op->state = OP_RETRY;
 	r->asked_nr--;
-	heap_add(&r->heap, op->when, &op->place);
+	times_add(&r->times, op->when, &op->place);
 }
 
 static void ask_later(struct urctx_ring *r, struct ring_op *op)
 {
 	unsigned shift = op->tries < 9 ? op->tries - 2U : 7U;
-	int64_t delay = ASK_FIRST << shift;
+	/* with drains it waits for others, that are told as well: one a retry */
+	int64_t delay = ASK_FIRST << shift, most = r->sync ? ASK_DRAINED : ASK_AGAIN;
 
-	ask_at(r, op, urctx_now() + (delay < ASK_AGAIN ? delay : ASK_AGAIN));
+	ask_at(r, op, urctx_now() + (delay < most ? delay : most));
 }
 
 void ring_count_try(struct urctx_ring *r, struct ring_op *op)
@@ -199,7 +200,7 @@ static bool ask(struct urctx_ring *r, struct ring_op *op)
 	op_told_by_link(r, op);
 	op->state = OP_TOLD;
 	if (op->place)
-		heap_del(&r->heap, &op->place);
+		times_del(&r->times, &op->place);
 	if (unlikely((URCTX_RULE_8 && op->flags & URCTX_OP_NO_ABORT) || r->mute)) {
 		park(op);
 		return true;
@@ -287,9 +288,9 @@ void urctx_op_deadline(struct urctx_op *user_op, int64_t deadline)
 	if (!URCTX_RULE_29 && op->flags & OP_TIMED)
 		return;
 	if (deadline == URCTX_NEVER)
-		heap_del(&op->ring->heap, &op->place);
+		times_del(&op->ring->times, &op->place);
 	else if (op->place)
-		heap_move(&op->ring->heap, deadline, &op->place);
+		times_move(&op->ring->times, deadline, &op->place);
 	else
-		heap_add(&op->ring->heap, deadline, &op->place);
+		times_add(&op->ring->times, deadline, &op->place);
 }

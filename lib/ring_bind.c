@@ -27,21 +27,23 @@ static int check(const struct urctx_ring *r, const struct io_uring_sqe *sqe,
 }
 
 /*
- * The clock is read when it is near; a coarse one that is later by more than that,
- * and the deadline is noticed in the turn.
+ * The clock is read when it is near, by a coarse one that is read once between two
+ * turns; behind by more than that, and the deadline is noticed in the turn.
  */
-static inline bool late(const struct urctx_ring *r, int64_t deadline)
+static inline bool late(struct urctx_ring *r, int64_t deadline)
 {
 	if (!URCTX_RULE_61)
 		return false;
-	if (likely(deadline > r->now && ring_now_coarse() + NEAR < deadline))
+	if (!r->coarse)
+		r->coarse = ring_now_coarse();
+	if (likely(deadline > r->now && r->coarse + NEAR < deadline))
 		return false;
 	return deadline <= urctx_now();
 }
 
 /* Why an op of @ctx is not to be issued, or NULL. */
 static inline const struct urctx_cause *
-ended(const struct urctx_ring *r, const struct urctx *ctx, int64_t deadline)
+ended(struct urctx_ring *r, const struct urctx *ctx, int64_t deadline)
 {
 	if (URCTX_RULE_40 && unlikely(ring_over(ctx)))
 		return urctx_cause(ctx);
@@ -96,7 +98,7 @@ static inline void begin(struct urctx_ring *r, struct io_uring_sqe *sqe,
 	op->when = deadline;
 	if (deadline != URCTX_NEVER &&
 	    (URCTX_RULE_22 || !(flags & URCTX_OP_LINK_TIMEOUT)))
-		heap_add(&r->heap, deadline, &op->place);
+		times_add(&r->times, deadline, &op->place);
 	if (!URCTX_RULE_15)
 		op->ts.tv_sec = sqe->fd;
 	if (!URCTX_RULE_57)

@@ -29,7 +29,7 @@ static void op_leave(struct urctx_ring *r, struct ring_op *op)
 	struct ring_slot *slot = &r->slot[op->slot];
 
 	if (op->place)
-		heap_del(&r->heap, &op->place);
+		times_del(&r->times, &op->place);
 	list_del(&op->node);
 	if (op->state == OP_ASKED)
 		r->asked_nr--;

@@ -114,7 +114,7 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 	}
 	link_insert(r, link);
 	if (unlikely(urctx_deadline(ctx, &when)))
-		heap_add(&r->ends, when, &link->place);
+		times_add(&r->ends, when, &link->place);
 	if (unlikely(r->armed == ARM_NO))
 		r->armed = ARM_WANTED;
 	*out = link;
@@ -143,7 +143,7 @@ struct urctx *link_unused(struct urctx_ring *r, struct ring_link *link)
 		calls_due(r, &link->idles);
 	if (!link_idle(link))
 		return NULL;
-	heap_del(&r->ends, &link->place);
+	times_del(&r->ends, &link->place);
 	link_remove(r, link);
 	r->told -= link->told;
 	if (!link->told && !urctx_try_stop(&link->cb)) {

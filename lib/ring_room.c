@@ -21,7 +21,7 @@ static size_t aligned(size_t n)
 static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 {
 	size_t at = aligned(sizeof(struct ring_room));
-	size_t slot = at, heap, ends, link, table, bytes;
+	size_t slot = at, heap, ends, queue, link, table, bytes;
 	struct ring_room *room;
 
 	/* A node of the heap has its four children in one cache line. */
@@ -30,6 +30,8 @@ static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 	at += aligned((slots + 3) * sizeof(struct heap_entry));
 	ends = at + 3 * sizeof(struct heap_entry);
 	at += aligned((slots + 3) * sizeof(struct heap_entry));
+	queue = at;
+	at += 4 * slots * sizeof(struct heap_entry);
 	link = at;
 	at += aligned(links * sizeof(struct ring_link));
 	table = at;
@@ -42,6 +44,8 @@ static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 	room->slot = (void *)((char *)room + slot);
 	room->heap = (void *)((char *)room + heap);
 	room->ends = (void *)((char *)room + ends);
+	room->queue = (void *)((char *)room + queue);
+	room->queue_ends = room->queue + 2 * slots;
 	room->link = (void *)((char *)room + link);
 	room->table = (void *)((char *)room + table);
 	return room;
@@ -91,12 +95,8 @@ int ring_grow(struct urctx_ring *r, uint32_t slots)
 	take_slots(r, room, slots);
 	take_links(r, room, slots - r->slots + LINKS_SPARE);
 	take_table(r, room, slots);
-	if (r->heap.nr)
-		memcpy(room->heap, r->heap.v, r->heap.nr * sizeof(*r->heap.v));
-	r->heap.v = room->heap;
-	if (r->ends.nr)
-		memcpy(room->ends, r->ends.v, r->ends.nr * sizeof(*r->ends.v));
-	r->ends.v = room->ends;
+	times_room(&r->times, room->heap, room->queue, 2 * slots);
+	times_room(&r->ends, room->ends, room->queue_ends, 2 * slots);
 	r->slots = slots;
 	room->older = r->room;
 	r->room = room;

@@ -18,7 +18,7 @@
 static void tell_link(struct urctx_ring *r, struct ring_link *link,
 		      struct runs *runs)
 {
-	heap_del(&r->ends, &link->place);
+	times_del(&r->ends, &link->place);
 	link->cause = urctx_cause(link->ctx);
 	link->told = true;
 	r->told++;
@@ -63,7 +63,7 @@ static void late(struct urctx_ring *r, int64_t by)
 /* A deadline of its own, or the time to be asked for again. */
 static void expire_op(struct urctx_ring *r, struct ring_op *op, struct runs *runs)
 {
-	heap_del(&r->heap, &op->place);
+	times_del(&r->times, &op->place);
 	if (op->state == OP_LIVE && !op_told(op)) {
 		late(r, r->now - op->when);
 		op->cause = &urctx_deadline_exceeded;
@@ -81,12 +81,12 @@ static void expire_op(struct urctx_ring *r, struct ring_op *op, struct runs *run
  */
 static bool expire_link(struct urctx_ring *r, struct ring_link *link, struct runs *runs)
 {
-	int64_t end = r->ends.v[0].key;
+	int64_t end = times_first(&r->ends);
 
 	/* it ends by being looked at; if it had ended before, we hear of it */
 	if (!urctx_err(link->ctx))
 		return false;
-	heap_del(&r->ends, &link->place);
+	times_del(&r->ends, &link->place);
 	if (!urctx_try_stop(&link->cb))
 		return true;
 	late(r, r->now - end);
@@ -94,23 +94,18 @@ static bool expire_link(struct urctx_ring *r, struct ring_link *link, struct run
 	return true;
 }
 
-static inline int64_t first(const struct heap *h)
-{
-	return h->nr ? h->v[0].key : URCTX_NEVER;
-}
-
 /* In the order of their times, contexts before ops: the first is the cause. */
 static void expire(struct urctx_ring *r, struct runs *runs)
 {
 	for (unsigned left = EXPIRE_MOST; left; left--) {
-		int64_t op = first(&r->heap), end = first(&r->ends);
+		int64_t op = times_first(&r->times), end = times_first(&r->ends);
 
 		if ((op < end ? op : end) > r->now)
 			break;
 		if (op < end)
-			expire_op(r, container_of(r->heap.v[0].place,
+			expire_op(r, container_of(times_first_place(&r->times),
 						  struct ring_op, place), runs);
-		else if (!expire_link(r, container_of(r->ends.v[0].place,
+		else if (!expire_link(r, container_of(times_first_place(&r->ends),
 						      struct ring_link, place), runs))
 			break;
 	}
@@ -166,7 +161,7 @@ static bool arm(struct urctx_ring *r)
 /* For how long there is nothing to do but to listen. */
 static int64_t next_time(const struct urctx_ring *r)
 {
-	int64_t op = first(&r->heap), end = first(&r->ends), ns = op < end ? op : end;
+	int64_t op = times_first(&r->times), end = times_first(&r->ends), ns = op < end ? op : end;
 
 	if (ns != URCTX_NEVER)
 		ns -= r->now;
@@ -204,14 +199,14 @@ static int64_t turn(struct urctx_ring *r)
 	runs_init(&runs);
 	hear(r, &runs);
 	/* behind it: what a context releases may bind */
-	looks = r->heap.nr || r->ends.nr || !list_empty(&r->asked);
+	looks = times_any(&r->times) || times_any(&r->ends) || !list_empty(&r->asked);
 	if (looks)
 		look(r, &runs);
 	runs_end(&runs, &r->abort);
 	ran = calls_run(r);
 	armed = arm(r);
 	asked = ring_ask(r);
-	r->looked = looks && r->heap.nr;
+	r->looked = looks && times_any(&r->times);
 	r->awake = false;	/* if something was bound in here: */
 	compiler_barrier();
 	/*
@@ -235,8 +230,10 @@ int64_t ring_turn(struct urctx_ring *r)
 {
 	/* A handler before this is heard below, one after it wakes us. */
 	r->awake = false;
+	r->coarse = 0;
 	compiler_barrier();
-	if (likely(!wake_any(&r->wake) && !r->heard && !r->heap.nr && !r->ends.nr &&
+	if (likely(!wake_any(&r->wake) && !r->heard &&
+		   !times_any(&r->times) && !times_any(&r->ends) &&
 		   list_empty(&r->due) &&
 		   r->armed != ARM_WANTED && list_empty(&r->abort) &&
 		   list_empty(&r->asked) && !r->deaf))

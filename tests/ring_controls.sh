@@ -95,7 +95,7 @@ ln -s "$core" "$work/liburctx.so.0"
 ln -s "$core" "$work/liburctx.so"
 mkdir "$work/all"
 compile "$work/all" '' "$srcdir"/lib/ring*.c "$srcdir"/lib/heap.c \
-	"$srcdir"/lib/sys.c && link "$work/all" || exit 1
+	"$srcdir"/lib/times.c "$srcdir"/lib/sys.c && link "$work/all" || exit 1
 with all 8 '[rule1]'
 if grep -q 'skipped: io_uring' "$work/all.log"; then
 	grep -m 1 'skipped: io_uring' "$work/all.log"
