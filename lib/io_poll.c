@@ -122,7 +122,8 @@ static int poll_many(struct urctx *ctx, struct pollfd *fds, nfds_t nr)
 		all = sys_alloc((nr + 1) * sizeof(*all));
 	if (!all)
 		return -ENOMEM;
-	memcpy(all, fds, nr * sizeof(*all));
+	for (nfds_t i = 0; i < nr; i++)
+		all[i] = fds[i];
 	ret = (int)wait_armed(ctx, all, nr, URCTX_NEVER);
 	for (nfds_t i = 0; ret > 0 && i < nr; i++)
 		fds[i].revents = all[i].revents;

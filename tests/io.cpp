@@ -56,15 +56,22 @@ static std::string where(int tid)
  * Seen in the same call twice it sleeps there, most probably: what is asserted must
  * be true if it does not yet.
  */
-void caller::asleep()
+void until_asleep(int tid, const std::function<bool()> &over)
 {
 	std::string before, now;
 
-	for (int i = 0; i < 20000 && !done; i++) {
-		now = tid ? where(tid) : "";
+	for (int i = 0; i < 20000 && !over(); i++) {
+		now = where(tid);
 		if (!now.empty() && now[0] != 'r' && now == before)
 			return;
 		before = now;
 		sched_yield();
 	}
+}
+
+void caller::asleep()
+{
+	while (!tid)
+		sched_yield();
+	until_asleep(tid, [this] { return done.load(); });
 }

@@ -146,6 +146,9 @@ private:
 
 size_t open_fds();
 
+/* Until thread @tid sleeps in a system call, or @over says so. */
+void until_asleep(int tid, const std::function<bool()> &over);
+
 /* Whatever came, errno is what it was. */
 template <typename F> long quietly(F call)
 {

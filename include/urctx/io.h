@@ -62,9 +62,9 @@
  *  - O_NONBLOCK is respected: -EAGAIN (connect: -EINPROGRESS) where it would wait.
  *    So is a flag set meanwhile, by the next call.  SO_RCVTIMEO and SO_SNDTIMEO are
  *    not looked at: that is what the context's deadline is for.
- *  - pthread_cancel(): with a context none of these is a point of cancellation,
- *    nor can asynchronous cancellation end a thread inside one; it is acted upon
- *    when the thread comes to another.  With NULL as the plain call.
+ *  - pthread_cancel(): with a context none of these is a point of cancellation; it
+ *    is acted upon when the thread comes to another.  Asynchronous cancellation is
+ *    held back while a call waits.  With NULL as the plain call.
  *  - fork(): the child may use everything here; what it waits with is its own.
  *  - Not inside a signal handler.
  *
