@@ -96,7 +96,7 @@ TEST_CASE("the kernel's timer as the engine of a ring", "[ring][timer]")
 	ends p;
 	an_op op;
 
-	REQUIRE(urctx_with_deadline_cause(nullptr, urctx_now() + SEC / 100, &late,
+	REQUIRE(urctx_with_deadline_cause(nullptr, urctx_now() + SEC / 4, &late,
 					  &ctx) == 0);
 	{
 		ring r(8, 0, &params);
@@ -119,7 +119,7 @@ TEST_CASE("the engine leaves out what the kernel's timer is of no use for",
 	  "[ring][timer]")
 {
 	struct urctx_ring_params params = with(URCTX_RING_LINK_TIMEOUT);
-	int64_t deadline = urctx_now() + SEC / 50;
+	int64_t deadline = urctx_now() + SEC / 4;
 	ends p, q;
 	an_op splice, first, second, none;
 
