@@ -3,8 +3,8 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include "heap.h"
 #include "timers.h"
+#include "times.h"
 
 /* -------------------------------------------------------------------- the heap */
 
@@ -54,94 +54,54 @@ static int64_t h_next(void)
 
 /* ------------------------------------------------- a queue in front of the heap */
 
-/*
- * What is not earlier than the last of the queue goes behind it, all else into the
- * heap, and so does everything while the queue is full.  Whoever leaves the middle
- * leaves a gap, which goes with the ends: nothing is ever moved together.
- */
-#define IN_QUEUE	(UINT32_C(1) << 31)
-
-static struct {
-	struct heap_entry *v;		/* place NULL: a gap */
-	uint32_t first, end, mask;	/* free running */
-} queue;
-
-static struct heap_entry *queue_at(uint32_t i)
-{
-	return &queue.v[i & queue.mask];
-}
+static struct times times;
 
 static void q_init(uint32_t n)
 {
+	struct heap_entry *queue;
 	uint32_t size = 64;
 
-	h_init(n);
 	while (size < 2 * n)
 		size *= 2;
-	free(queue.v);
-	queue.v = calloc(size, sizeof(*queue.v));
-	if (!queue.v)
+	h_init(n);
+	free(times.queue);
+	queue = calloc(size, sizeof(*queue));
+	if (!queue)
 		abort();
-	queue.first = queue.end = 0;
-	queue.mask = size - 1;
+	times = (struct times){ .queue = NULL };
+	times_room(&times, heap.v, queue, size);
 }
 
 static void q_add(struct timer *t)
 {
-	uint32_t end = queue.end;
-
-	if (end - queue.first > queue.mask ||
-	    (end != queue.first && queue_at(end - 1)->key > t->key)) {
-		heap_add(&heap, t->key, &t->place);
-		return;
-	}
-	*queue_at(end) = (struct heap_entry){ t->key, &t->place };
-	t->place = IN_QUEUE | (end & queue.mask);
-	queue.end++;
+	times_add(&times, t->key, &t->place);
 }
 
 static void q_del(struct timer *t)
 {
-	if (!(t->place & IN_QUEUE)) {
-		heap_del(&heap, &t->place);
-		return;
-	}
-	queue_at(t->place & ~IN_QUEUE)->place = NULL;
-	t->place = 0;
-	while (queue.first != queue.end && !queue_at(queue.end - 1)->place)
-		queue.end--;
-	while (queue.first != queue.end && !queue_at(queue.first)->place)
-		queue.first++;
+	times_del(&times, &t->place);
 }
 
 static void q_move(struct timer *t, int64_t key)
 {
-	q_del(t);
 	t->key = key;
-	q_add(t);
+	times_move(&times, key, &t->place);
 }
 
 static int64_t q_next(void)
 {
-	int64_t next = h_next();
-
-	if (queue.first != queue.end && queue_at(queue.first)->key < next)
-		next = queue_at(queue.first)->key;
-	return next;
+	return times_first(&times);
 }
 
 static struct timer *q_pop(int64_t now)
 {
-	struct timer *t;
+	uint32_t *place;
 
-	if (q_next() > now)
+	if (!times_any(&times) || times_first(&times) > now)
 		return NULL;
-	if (heap.nr && heap.v[0].key == q_next())
-		return h_pop(now);
-	t = (void *)((char *)queue_at(queue.first)->place -
-		     offsetof(struct timer, place));
-	q_del(t);
-	return t;
+	place = times_first_place(&times);
+	times_del(&times, place);
+	return (void *)((char *)place - offsetof(struct timer, place));
 }
 
 /* ------------------------------------------------------------------- the wheel */

@@ -3,20 +3,20 @@
  * urctx-timers: ways to keep many deadlines, and what each costs.
  *
  *   heap	lib/heap.c, 4-ary, its entries have the keys
- *   queue	the same behind a queue of those that come in order
+ *   queue	lib/times.c, the same behind a queue of those that come in order
  *   wheel	hierarchical, 64 slots a level, a tick of 2^16 ns, exact within it
  *   pairing	a pairing heap, two passes
  *   none	keeps nothing: what the loop itself costs, its cache misses included
  *
  * A deadline sits in an operation of 96 bytes, as it does in a ring.
  *
- * A ring keeps a heap.  Operations that have their answer soon, beside many that
- * idle, cost 2 to 12 ns in it; a bind and complete of 100 has at most 8 of them to
- * win.  Dear to the heap is who always removes the first, as answers in the order
- * of their requests do under one timeout for all: 13 to 47 ns, where queue and wheel
- * have 6 to 9, a fifth of a bind and complete with a thousand in flight, and more
- * beyond.  There the queue is the one to have: it takes nothing from the other cases
- * but 2 ns, and no property from the heap.
+ * A ring keeps the queue.  Operations that have their answer soon, beside many that
+ * idle, cost 2 to 12 ns in it and in the heap; of a bind and complete of 100 there
+ * are at most 8 to win.  Dear to a heap is who always removes the first, as answers
+ * in the order of their requests do under one timeout for all: 13 to 47 ns, a fifth
+ * of a bind and complete with a thousand in flight, and more beyond.  There queue and
+ * wheel have 6 to 9; and the queue takes nothing from the other cases but 2 ns, and
+ * none of its properties from the heap.
  *
  * The wheel is a third to a half faster where any of very many is replaced or moved.
  * What it takes for that: the owner is woken to take slots apart when nothing is due
