@@ -139,7 +139,7 @@ struct urctx_ring_params {
  * @cause: why it was told to end; NULL: nobody told it, whatever @res says
  * @res: of the CQE, as the kernel gave it.  -512 to -516, which are no errnos and
  *	appear where a worker was interrupted, come as -EINTR
- * @cqe_flags: of the CQE
+ * @cqe_flags: of the CQE; the second half of a big one (CQE32) is not handed on
  * @private_: the library's
  *
  * 96 bytes.  The library's from bind on, and yours again when complete() is
@@ -247,8 +247,8 @@ URCTX_MUST_CHECK_ struct io_uring_sqe *urctx_ring_sqe(struct urctx_ring *r);
  * urctx_ring_bind() - tie a prepared operation to a context
  * @r: an attachment
  * @sqe: prepared, with the flags you want; not touched by you any more
- * @ctx: ends the op when it ends, and is held until the op has ended; NULL: only
- *	urctx_op_cancel() and detach end it
+ * @ctx: ends the op when it ends, and is held until complete() is back from its last
+ *	CQE; NULL: only urctx_op_cancel() and detach end it
  * @op: with complete set, zeroed or ended
  *
  * The last thing that is done to an SQE: sets its user_data, leaves its flags.
