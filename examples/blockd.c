@@ -145,7 +145,7 @@ static void disk_done(struct urctx_op *op)
 {
 	struct request *req = container_of(op, struct request, disk);
 
-	answer(req, op->res < 0 && op->cause ? urctx_err(req->ctx) : op->res);
+	answer(req, urctx_op_result(op));
 	request_put(req);
 }
 

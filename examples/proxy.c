@@ -100,7 +100,7 @@ static void conn_active(struct conn *c)
 /* Told at its deadline, when the other flow's op was about to move that? */
 static bool was_active(const struct conn *c, const struct urctx_op *op)
 {
-	return op->res < 0 && op->cause == &urctx_deadline_exceeded &&
+	return urctx_op_result(op) == -ETIME &&
 	       !urctx_done(c->ctx) && urctx_now() < c->idle_at;
 }
 
