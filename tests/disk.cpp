@@ -203,7 +203,7 @@ TEST_CASE("block: a linked timeout does nothing, the ring's does", "[disk][rule2
 	op.came_from(d, &urctx_deadline_exceeded);
 }
 
-TEST_CASE("fuse: what the disk says is delivered, told or not", "[disk][rule2][G10]")
+TEST_CASE("fuse: what the disk says is delivered, told or not", "[disk][G10]")
 {
 	disk d;
 	DISK_OR_SKIP(d);
