@@ -27,18 +27,19 @@ static bool forbidden;		/* io_uring, in this process */
 /* Nothing is in flight: whoever called has waited for it. */
 static void unmake_ring(struct io_thread *t)
 {
-	int saved = errno, ret;
+	int ret;
 
 	do
 		ret = urctx_ring_detach(t->r, URCTX_NEVER);
 	while (ret == -EINTR);
 	if (!ret)
 		io_uring_queue_exit(&t->ring);
-	errno = saved;
 }
 
+/* A thread that returned with a cancellation pending would be unwound from here. */
 static void leave(void *arg)
 {
+	struct io_calm calm = io_calm();
 	struct io_thread *t = arg;
 	bool ours = t->process == ring_process();
 
@@ -48,6 +49,7 @@ static void leave(void *arg)
 	if (ours && t->r && !t->lost)
 		unmake_ring(t);
 	sys_pages_free(t, sizeof(*t));
+	io_calm_end(&calm);
 }
 
 static void start(void)
