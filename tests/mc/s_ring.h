@@ -121,6 +121,12 @@ static inline void under_way(void)
 	mc_assert(r->armed != ARM_WANTED || r->deaf);
 }
 
+/* Nothing that has ended is waited for. */
+static inline bool timeless(void)
+{
+	return !times_any(&r->times) && !times_any(&r->ends);
+}
+
 static inline void remember_chunks(const struct urctx *n)
 {
 	struct chunk *c;

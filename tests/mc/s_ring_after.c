@@ -186,7 +186,7 @@ static void gone(void)
 
 static void over(void)
 {
-	mc_assert(ran + stopped == 1 && !r->links && !r->ends.nr);
+	mc_assert(ran + stopped == 1 && !r->links && timeless());
 	detach();
 	gone();
 }

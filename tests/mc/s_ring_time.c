@@ -177,7 +177,7 @@ static void gone(void)
 
 	urctx_ring_stats(r, &now, sizeof(now));
 	mc_assert(!now.in_flight && !now.stuck && !now.stale);
-	mc_assert(!r->heap.nr && !r->ends.nr);
+	mc_assert(timeless());
 	detach();
 	urctx_put(p);
 	home();
