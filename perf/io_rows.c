@@ -310,9 +310,12 @@ static void run_blocked(const struct bench *b, struct result *r)
 					side_blocked_poll, side_blocked_ring };
 	static struct series s[ARRAY_SIZE(side)];
 	static struct rally y;
+	unsigned sides = hand_open() ? 4 : 3;
 	struct rusage u;
+	char ring[48];
 	long before;
 
+	hand_close();
 	y.b = b;
 	if (urctx_with_cancel(NULL, &y.ctx[0]) ||
 	    urctx_with_cancel(NULL, &y.ctx[1]) || !batch()) {
@@ -321,7 +324,7 @@ static void run_blocked(const struct bench *b, struct result *r)
 	}
 	getrusage(RUSAGE_SELF, &u);
 	before = u.ru_nvcsw;
-	if (!rounds_run(b->rounds, SLICES, side, ARRAY_SIZE(side), &y, s)) {
+	if (!rounds_run(b->rounds, SLICES, side, sides, &y, s)) {
 		result_fail(r, "a round failed");
 		return;
 	}
@@ -330,11 +333,12 @@ static void run_blocked(const struct bench *b, struct result *r)
 	result_extra(r, "by_poll", series_median(&s[2]));
 	result_extra(r, "by_ring", series_median(&s[3]));
 	result_extra(r, "sleeps", (double)(u.ru_nvcsw - before) /
-		     ((b->rounds * SLICES + 1) * ARRAY_SIZE(side) * 2 *
+		     ((b->rounds * SLICES + 1) * sides * 2 *
 		      (TRIPS + TRIPS / 4)));
+	snprintf(ring, sizeof(ring), ", with a ring %.0f", r->extra[1].value);
 	result_note(r, "CPU time of both, a recv and its send; by hand with poll(2) "
-		    "%.0f, with a ring %.0f ns; %.2f sleeps each",
-		    r->extra[0].value, r->extra[1].value, r->extra[2].value);
+		    "%.0f%s ns; %.2f sleeps each", r->extra[0].value,
+		    sides > 3 ? ring : "", r->extra[2].value);
 }
 
 /* ------------------------------------------------------------------ it is ended */

@@ -18,7 +18,7 @@
 
 void probe_line(const char *what, const char *has, const char *use)
 {
-	printf("%-34s %-22s %s\n", what, has, use);
+	printf("%-34s %-24s %s\n", what, has, use);
 }
 
 static void heading(const char *text)
