@@ -26,6 +26,12 @@ enum : unsigned {
 /* What the headers of liburing 2.3 lack. */
 enum { OP_READ_MULTISHOT = 49, OP_WAITID = 50, OP_FUTEX_WAIT = 51 };
 
+/*
+ * Of provided buffers.  Linux 6.1 forgets to begin anew with a group below 64 that is
+ * registered again.
+ */
+constexpr unsigned short GROUP = 101;
+
 struct stage;
 
 struct kind {
@@ -90,7 +96,7 @@ struct stage {
 	void fill(int fd);		/* with the stream, until there is no room */
 	void next(size_t n);		/* .buf is what comes next in the stream */
 	void take(const void *buf, size_t n);
-	void buffers();			/* of group 1, provided to the ring */
+	void buffers();			/* provided to the ring */
 	bool until(const std::function<bool()> &met);
 	bool all_ended() const;
 	void count_left();		/* what is in .in, and no op has taken */

@@ -77,7 +77,7 @@ static void read_provided(stage &s)
 	s.buffers();
 	struct io_uring_sqe *sqe = s.sqe();
 	io_uring_prep_read(sqe, fd[0], nullptr, 10, 0);
-	sqe->buf_group = 1;
+	sqe->buf_group = GROUP;
 	s.bind(sqe, IOSQE_BUFFER_SELECT);
 }
 
@@ -89,7 +89,7 @@ static void read_multishot(stage &s)
 	s.buffers();
 	struct io_uring_sqe *sqe = s.sqe();
 	io_uring_prep_rw(OP_READ_MULTISHOT, sqe, fd[0], nullptr, 0, 0);
-	sqe->buf_group = 1;
+	sqe->buf_group = GROUP;
 	s.bind(sqe, IOSQE_BUFFER_SELECT);
 }
 

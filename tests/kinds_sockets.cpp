@@ -62,7 +62,7 @@ static void recv_multishot(stage &s)
 	struct io_uring_sqe *sqe = s.sqe();
 	io_uring_prep_recv(sqe, fd[0], nullptr, 0, 0);
 	sqe->ioprio |= IORING_RECV_MULTISHOT;
-	sqe->buf_group = 1;
+	sqe->buf_group = GROUP;
 	s.bind(sqe, IOSQE_BUFFER_SELECT);
 }
 

@@ -40,7 +40,7 @@ stage::~stage()
 	if (memory)
 		io_uring_unregister_buffers(&u);
 	if (provided) {
-		io_uring_unregister_buf_ring(&u, 1);
+		io_uring_unregister_buf_ring(&u, GROUP);
 		munmap(provided, 4096);
 	}
 	for (int fd : fds)
@@ -178,7 +178,7 @@ void stage::buffers()
 	io_uring_buf_ring_init(provided);
 	reg.ring_addr = (uintptr_t)provided;
 	reg.ring_entries = BUFFERS;
-	reg.bgid = 1;
+	reg.bgid = GROUP;
 	REQUIRE(io_uring_register_buf_ring(&u, &reg, 0) == 0);
 	for (unsigned short i = 0; i < BUFFERS; i++)
 		io_uring_buf_ring_add(provided, pool + i * BUFFER, BUFFER, i,
