@@ -76,7 +76,7 @@ int urctx_op_result(const struct urctx_op *user_op)
 {
 	const struct ring_op *op = (const struct ring_op *)user_op;
 
-	if (!op->cause || op->res >= 0)
+	if (!op->cause || (op->res != -ECANCELED && op->res != -EINTR))
 		return op->res;
 	if (op->cause == &urctx_deadline_exceeded)
 		return -ETIME;

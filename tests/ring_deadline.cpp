@@ -238,12 +238,13 @@ TEST_CASE("the result of an op says how it was ended", "[ring][deadline]")
 	{
 		ends p, q;
 		context ctx;
-		an_op by_ctx, by_own, by_cancel, by_timed, done;
+		an_op by_ctx, by_own, by_cancel, by_timed, done, own_error;
 		std::vector<int> results;
 		ring r(16);
 		OR_SKIP(r);
 
-		for (an_op *op : { &by_ctx, &by_own, &by_cancel, &by_timed, &done })
+		for (an_op *op : { &by_ctx, &by_own, &by_cancel, &by_timed, &done,
+				&own_error })
 			op->then = [&results, op] {
 				results.push_back(urctx_op_result(&op->op));
 			};
@@ -260,8 +261,14 @@ TEST_CASE("the result of an op says how it was ended", "[ring][deadline]")
 		q.put(3);
 		r.read(q.in(), nullptr, done);
 		REQUIRE(r.until_ended(done));
+		/* an error of its own, though it was told */
+		bind_read(r, -1, own_error, urctx_now() + 1000 * SEC);
+		r.submit();
+		urctx_op_cancel(&own_error.op, &late);
+		REQUIRE(r.until_ended(own_error));
+		CHECK(own_error.cause == &late);
 		CHECK(results == std::vector<int>{ -ECANCELED, -ECANCELED, -ETIME,
-						   -ETIME, 3 });
+						   -ETIME, 3, -EBADF });
 	}
 	urctx_put(timed);
 }

@@ -334,7 +334,7 @@ void urctx_op_cancel(struct urctx_op *op, const struct urctx_cause *cause);
  * Context: inside complete(), before @op is bound again.
  * Return: 0 or more: what it did, told to end or not; -ETIME: it was ended by a
  * deadline, its own or its context's; -ECANCELED: ended otherwise, or broken out of
- * a chain; else @res, an error of its own.
+ * a chain; else @res, an error of its own, whether it was told to end or not.
  */
 int urctx_op_result(const struct urctx_op *op);
 
