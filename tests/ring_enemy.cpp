@@ -8,6 +8,8 @@
 
 namespace {
 
+int said;	/* by who is not asked */
+
 const struct urctx_cause early = { "early", nullptr, nullptr, 0, -1 };
 
 struct armed {
@@ -170,7 +172,7 @@ TEST_CASE("the release of a value does not detach the ring under a dispatch",
 	r.read(p.in(), ctx, op);
 	urctx_put(ctx);
 	p.put();
-	(void)urctx_ring_wait(r.r, urctx_now() + PATIENCE);
+	said = urctx_ring_wait(r.r, urctx_now() + PATIENCE);
 	if (ret == 0)
 		r.r = nullptr;
 	CHECK(op.calls == 1);
@@ -382,7 +384,7 @@ TEST_CASE("a timer that is cut off from its op", "[ring][enemy][timer][chain]")
 	REQUIRE(urctx_ring_bind(r, s, nullptr, &next.op) == 0);
 	int64_t end = urctx_now() + SEC;
 	while (!(op.ended() && next.ended()) && urctx_now() < end)
-		(void)urctx_ring_wait(r, end);
+		said = urctx_ring_wait(r, end);
 	CHECK(op.ended());
 	CHECK(next.ended());
 	if (next.ended())
@@ -434,7 +436,7 @@ TEST_CASE("what a worker carries out is aborted on a drain ring as well",
 		struct io_uring_sqe *s = r.sqe();
 		io_uring_prep_splice(s, p.in(), -1, q.fd[1], -1, 1, 0);
 		REQUIRE(urctx_ring_bind(r.r, s, ctx, &op.op) == 0);
-		(void)urctx_ring_wait(r.r, urctx_now() + SEC / 50);
+		said = urctx_ring_wait(r.r, urctx_now() + SEC / 50);
 		urctx_cancel(ctx);
 		CHECK(urctx_ring_drain(r.r, ctx, urctx_now() + SEC) == 0);
 		p.put();
@@ -485,7 +487,7 @@ TEST_CASE("a restricted ring is cancelled on if it may be and detached if not",
 		struct io_uring_sqe *s = urctx_ring_sqe(r);
 		io_uring_prep_read(s, p.in(), op.buf, 1, 0);
 		REQUIRE(urctx_ring_bind(r, s, ctx, &op.op) == 0);
-		(void)urctx_ring_wait(r, urctx_now());
+		said = urctx_ring_wait(r, urctx_now());
 		urctx_cancel(ctx);
 		CHECK(urctx_ring_drain(r, ctx, urctx_now() + SEC) == !cancels);
 		p.put();
