@@ -153,18 +153,17 @@ struct io_thread *io_self_ring(void)
 
 bool io_ring_can_waitid(struct io_thread *t)
 {
-	struct {
-		struct io_uring_probe head;
-		struct io_uring_probe_op ops[OP_WAITID + 1];
-	} probe;
+	_Alignas(struct io_uring_probe) char room[sizeof(struct io_uring_probe) +
+			(OP_WAITID + 1) * sizeof(struct io_uring_probe_op)];
+	struct io_uring_probe *probe = (struct io_uring_probe *)room;
 
 	if (t->probed)
 		return t->has_waitid;
 	t->probed = true;
-	memset(&probe, 0, sizeof(probe));
-	if (!io_uring_register_probe(&t->ring, &probe.head, OP_WAITID + 1) &&
-	    probe.head.last_op >= OP_WAITID)
-		t->has_waitid = probe.ops[OP_WAITID].flags & IO_URING_OP_SUPPORTED;
+	memset(room, 0, sizeof(room));
+	if (!io_uring_register_probe(&t->ring, probe, OP_WAITID + 1) &&
+	    probe->last_op >= OP_WAITID)
+		t->has_waitid = probe->ops[OP_WAITID].flags & IO_URING_OP_SUPPORTED;
 	return t->has_waitid;
 }
 
