@@ -214,6 +214,11 @@ static void measure(const struct row *row, struct io_uring *u)
 		io_uring_submit(u);
 		reap(u, seen, 50 * MSEC);	/* it is where it shall be */
 	}
+	if (seen[UD_OP].there) {
+		printf("%-17s %-25s skipped: this kernel lacks it (%s)\n", row->class,
+		       row->what, name_of(&seen[UD_OP]));
+		return;
+	}
 	io_uring_prep_cancel64(sqe(u, UD_FIRST), UD_OP, 0);
 	u->sq.sqes[(u->sq.sqe_tail - 1) & *u->sq.kring_mask].user_data = UD_FIRST;
 	begin = now();
