@@ -197,7 +197,7 @@ static const struct mc_scenario drains = {
 };
 static const struct mc_scenario two = {
 	"ring_detach_two", "G9", init_two, { t_wait_detach, t_cancel, t_cancel_q }, over_two,
-	RING | MC_QUICK,
+	RING,
 };
 static const struct mc_scenario deaf = {
 	"ring_detach_poll_ends", "G9", init_deaf, { t_detach, t_cancel, t_cancel_q },

@@ -317,9 +317,12 @@ static void linked_timeout(struct kop *k, const struct io_uring_sqe *sqe)
 
 static unsigned submit(struct io_uring *u)
 {
+	static int alone;
 	unsigned nr = u->sq.sqe_tail - sq_head;
 	struct kop *last = NULL;
 
+	/* init() and fini() do not wait for ever */
+	mc_assert(mc_self() || ++alone < 100);
 	mc_assert(mc_self() <= 1 && nr <= u->sq.ring_entries);
 	for (; sq_head != u->sq.sqe_tail; sq_head++) {
 		const struct io_uring_sqe *sqe = &sqes[sq_head & u->sq.ring_mask];
@@ -384,11 +387,8 @@ static int nap(int64_t until)
 
 static int enter(struct io_uring *u, unsigned nr, int64_t until)
 {
-	static int alone;
 	int submitted, ret;
 
-	/* init() and fini() do not sleep */
-	mc_assert(mc_self() || ++alone < 100);
 	(void)mc_signal_point(false);
 	submitted = (int)submit(u);
 	happen();
