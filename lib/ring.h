@@ -194,6 +194,7 @@ enum kind {
 };
 
 #define SETTLED_UD	ud_make(0, 1, KIND_UNWAKE)	/* the nop of detach */
+#define OWED_UD		ud_make(0, 0, KIND_OWED)	/* an SQE that bind refused */
 
 #define UD_SLOT_BITS	22
 #define UD_GEN_BITS	23
@@ -313,6 +314,19 @@ void calls_drop(struct urctx_ring *r);
 struct io_uring_sqe *ring_sqe_take(struct urctx_ring *r);
 bool ring_sqe_room(struct urctx_ring *r, unsigned nr, unsigned open);
 bool ring_chain_open(const struct urctx_ring *r);
+
+/* What was in front of @sqe, consumed or not, says whether its chain goes on. */
+static inline bool ring_chained(const struct urctx_ring *r,
+				const struct io_uring_sqe *sqe)
+{
+	const struct io_uring_sq *sq = &r->ring->sq;
+	unsigned shift = !!(r->ring->flags & IORING_SETUP_SQE128);
+	unsigned prev = (unsigned)((sqe - sq->sqes) >> shift) - 1;
+
+	return sq->sqes[(prev & sq->ring_mask) << shift].flags &
+	       (IOSQE_IO_LINK | IOSQE_IO_HARDLINK);
+}
+
 bool ring_chain_silent(const struct urctx_ring *r, const struct io_uring_sqe *sqe);
 int ring_submit(struct urctx_ring *r);
 void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud);

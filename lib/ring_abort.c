@@ -173,7 +173,7 @@ static void ask_sync(struct urctx_ring *r, struct ring_op *op)
 	asked(r, op);
 	if (ret >= 0)
 		return;
-	if (ret == -EINVAL || ret == -EACCES)
+	if (ret != -ENOENT && ret != -EALREADY && ret != -ETIME && ret != -EINTR)
 		r->sync = false;	/* before 6.0, or restricted */
 	else
 		ring_count_try(r, op);

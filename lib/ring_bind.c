@@ -17,7 +17,7 @@ static int check(const struct urctx_ring *r, const struct io_uring_sqe *sqe,
 	if (unlikely(!op || !op->complete || flags & ~FLAGS ||
 		     sqe->flags & IOSQE_CQE_SKIP_SUCCESS))
 		return -EINVAL;
-	if (unlikely(ring_chain_silent(r, sqe)))
+	if (unlikely(ring_chained(r, sqe)) && ring_chain_silent(r, sqe))
 		return -EINVAL;
 	if (unlikely(op->ring))
 		return -EBUSY;
@@ -161,9 +161,12 @@ static inline int bind_or_fail(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		return -EINVAL;
 	if (!ring_mine(r))
 		return ring_not_mine(func);
+	if (unlikely(sqe->user_data == OWED_UD && r->owed))
+		r->owed--;	/* once refused, it is tried again */
 	ret = bind_op(r, sqe, ctx, (struct ring_op *)op, deadline, flags);
 	if (unlikely(ret)) {
-		sqe_fail(r, sqe, ud_make(0, 0, KIND_NOP));
+		r->owed++;
+		sqe_fail(r, sqe, OWED_UD);
 		r->seq++;	/* detach takes its CQE as well */
 	}
 	return ret;

@@ -159,7 +159,7 @@ static int settle(struct urctx_ring *r)
 
 	if (r->armed == ARM_NO && !r->seq && !io_uring_sq_ready(r->ring))
 		return 0;
-	while (!r->settled || r->owed) {
+	while (!r->settled) {
 		sqe = r->settling ? NULL : take_alone(r);
 		if (sqe) {
 			sqe->user_data = SETTLED_UD;
@@ -192,6 +192,23 @@ static int wait_leaving(struct urctx_ring *r)
 	return 0;
 }
 
+/*
+ * Some come a little behind that: timers of a chain, and what was refused in one.
+ * Not for ever: the caller may have made something else of an SQE that was refused.
+ */
+static int settle_owed(struct urctx_ring *r)
+{
+	int64_t end = urctx_now() + 2 * ASK_AGAIN;
+	int ret;
+
+	while (r->owed && urctx_now() < end) {
+		ret = ring_wait(r, end);
+		if (ret < 0 && ret != -EINTR)
+			return ret;
+	}
+	return 0;
+}
+
 int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 {
 	int ret;
@@ -215,6 +232,8 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 		ret = disarm(r);
 	if (!ret)
 		ret = settle(r);
+	if (!ret)
+		ret = settle_owed(r);
 	if (ret)
 		return ret;
 	wake_close(&r->wake);

@@ -113,7 +113,8 @@ int link_make(struct urctx_ring *r, struct urctx *ctx, struct ring_link **out)
 		return ret;
 	}
 	link_insert(r, link);
-	if (unlikely(urctx_deadline(ctx, &when)))
+	when = load_relaxed(&ctx->deadline);
+	if (unlikely(when != URCTX_NEVER))
 		times_add(&r->ends, when, &link->place);
 	if (unlikely(r->armed == ARM_NO))
 		r->armed = ARM_WANTED;
@@ -143,7 +144,8 @@ struct urctx *link_unused(struct urctx_ring *r, struct ring_link *link)
 		calls_due(r, &link->idles);
 	if (!link_idle(link))
 		return NULL;
-	times_del(&r->ends, &link->place);
+	if (unlikely(link->place))
+		times_del(&r->ends, &link->place);
 	link_remove(r, link);
 	r->told -= link->told;
 	if (!link->told && !urctx_try_stop(&link->cb)) {
