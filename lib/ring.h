@@ -100,7 +100,7 @@ struct ring_link {
 	struct urctx_ring *ring;
 	struct urctx *ctx;
 	const struct urctx_cause *cause;	/* set when it is told */
-	struct ring_node ops;
+	struct ring_node ops;		/* once told, and they are elsewhere: on ring.vacant */
 	struct ring_node calls;		/* urctx_ring_after() */
 	struct ring_node idles;		/* urctx_ring_idle() */
 	uint32_t place;			/* in ring.ends, by the context's deadline */
@@ -160,6 +160,7 @@ struct urctx_ring {
 	struct times times;
 	struct times ends;		/* of links whose contexts have a deadline */
 	struct ring_node due;		/* callbacks for this turn */
+	struct ring_node vacant;	/* told links without ops, with urctx_ring_idle()s */
 	struct ring_node never;		/* callbacks of the background */
 	struct ring_node abort;		/* to be cancelled, newest first */
 	struct ring_node asked;		/* by `when` */
@@ -306,8 +307,9 @@ static inline bool link_idle(const struct ring_link *link)
 }
 
 /* ring_calls.c */
-void calls_due(struct urctx_ring *r, struct ring_node *calls);
+void calls_due(struct urctx_ring *r, struct ring_link *link);
 bool calls_run(struct urctx_ring *r);
+bool idles_run(struct urctx_ring *r);
 void calls_drop(struct urctx_ring *r);
 
 /* ring_sqe.c */

@@ -108,6 +108,7 @@ int urctx_ring_attach(struct io_uring *ring,
 	list_init(&r->abort);
 	list_init(&r->asked);
 	list_init(&r->due);
+	list_init(&r->vacant);
 	list_init(&r->never);
 	*out = r;
 	return 0;

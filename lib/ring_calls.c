@@ -50,13 +50,23 @@ static bool call_stop(struct urctx_callback *cb)
 
 static const struct foreign by_ring = { call_stop };
 
-void calls_due(struct urctx_ring *r, struct ring_node *calls)
+void calls_due(struct urctx_ring *r, struct ring_link *link)
 {
 	struct ring_node *n;
 
-	for (n = calls->next; n != calls; n = n->next)
+	for (n = link->calls.next; n != &link->calls; n = n->next)
 		call_of(n)->link = NULL;
-	list_splice(r->due.prev, calls);
+	list_splice(r->due.prev, &link->calls);
+}
+
+static void run(struct urctx_ring *r, struct ring_call *c)
+{
+	void (*fn)(struct urctx_callback *cb) = c->fn;
+
+	let_go(c);
+	r->calls++;
+	fn((struct urctx_callback *)c);
+	r->calls--;
 }
 
 /* Those that are due now; what they arm on a context that is over, the next time. */
@@ -67,14 +77,32 @@ bool calls_run(struct urctx_ring *r)
 
 	list_init(&now);
 	list_splice(&now, &r->due);
-	while (!list_empty(&now)) {
-		struct ring_call *c = call_of(now.next);
-		void (*fn)(struct urctx_callback *cb) = c->fn;
+	while (!list_empty(&now))
+		run(r, call_of(now.next));
+	return any;
+}
 
-		let_go(c);
-		r->calls++;
-		fn((struct urctx_callback *)c);
-		r->calls--;
+/*
+ * One of each context: what it calls may have bound an op to any of them, and what
+ * it arms again is for the next time.
+ */
+bool idles_run(struct urctx_ring *r)
+{
+	struct ring_node now;
+	bool any = false;
+
+	list_init(&now);
+	list_splice(&now, &r->vacant);
+	while (!list_empty(&now)) {
+		struct ring_link *link = container_of(now.next, struct ring_link, ops);
+
+		list_del_init(&link->ops);
+		if (link->call.ops)
+			continue;		/* its end comes by here again */
+		any = true;
+		link_ops_add(link, 1);		/* stays while it is called for */
+		run(r, call_of(link->idles.next));
+		ring_put(r, link_drop(r, link));
 	}
 	return any;
 }
@@ -86,7 +114,8 @@ void calls_drop(struct urctx_ring *r)
 
 	do	/* of those that have, some were not heard of, or not called */
 		(void)ring_turn(r);
-	while (r->heard || wake_any(&r->wake) || !list_empty(&r->due));
+	while (r->heard || wake_any(&r->wake) || !list_empty(&r->due) ||
+	       !list_empty(&r->vacant));
 	while (!list_empty(&r->never))
 		let_go(call_of(r->never.next));
 	for (i = 0; r->links; i = (i + 1) & r->table_mask) {
@@ -102,15 +131,18 @@ void calls_drop(struct urctx_ring *r)
 	}
 }
 
-/* On which list it waits, or a negative errno; of a live context always its link's. */
+/*
+ * On which list it waits, or a negative errno.  Only what runs anyway, as the context
+ * has ended, or never, as it is the background, is on none of a link.
+ */
 static int list_of(struct urctx_ring *r, struct urctx *ctx, bool idle,
 		   struct ring_link **link, struct ring_node **list)
 {
-	bool over = ring_over(ctx);
+	bool over = ring_over(ctx), linked = ctx && (idle || !over);
 	int ret;
 
-	*link = ctx && (idle || !over) ? link_find(r, ctx) : NULL;
-	if (ctx && !over && !*link) {
+	*link = linked ? link_find(r, ctx) : NULL;
+	if (linked && !*link) {
 		ret = link_make(r, ctx, link);
 		if (ret)
 			return ret;

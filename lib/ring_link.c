@@ -140,10 +140,13 @@ struct urctx *link_drop(struct urctx_ring *r, struct ring_link *link)
 /* An op or a callback of @link has left: was that the last?  Then put what this says. */
 struct urctx *link_unused(struct urctx_ring *r, struct ring_link *link)
 {
-	if (link->told && !link->call.ops)
-		calls_due(r, &link->idles);
-	if (!link_idle(link))
+	if (!link_idle(link)) {
+		/* whether that is still so the turn asks, in front of each of them */
+		if (link->told && !link->call.ops && list_empty(&link->ops))
+			list_add_tail(&r->vacant, &link->ops);
 		return NULL;
+	}
+	list_del_init(&link->ops);
 	if (unlikely(link->place))
 		times_del(&r->ends, &link->place);
 	link_remove(r, link);

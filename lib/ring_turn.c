@@ -23,7 +23,7 @@ static void tell_link(struct urctx_ring *r, struct ring_link *link,
 	link->told = true;
 	r->told++;
 	runs_add(runs, &link->ops);
-	calls_due(r, &link->calls);
+	calls_due(r, link);
 	ring_put(r, link_unused(r, link));
 }
 
@@ -204,6 +204,7 @@ static int64_t turn(struct urctx_ring *r)
 		look(r, &runs);
 	runs_end(&runs, &r->abort);
 	ran = calls_run(r);
+	ran |= idles_run(r);
 	armed = arm(r);
 	asked = ring_ask(r);
 	r->looked = looks && times_any(&r->times);
@@ -214,7 +215,7 @@ static int64_t turn(struct urctx_ring *r)
 	 * who waits for a callback is to see that it has run.
 	 */
 	if (ran || !armed || !asked || r->heard || wake_any(&r->wake) ||
-	    !list_empty(&r->due))
+	    !list_empty(&r->due) || !list_empty(&r->vacant))
 		return 0;
 	ns = next_time(r);
 	if (unlikely(r->alarm) && ns != URCTX_NEVER) {
@@ -234,7 +235,7 @@ int64_t ring_turn(struct urctx_ring *r)
 	compiler_barrier();
 	if (likely(!wake_any(&r->wake) && !r->heard &&
 		   !times_any(&r->times) && !times_any(&r->ends) &&
-		   list_empty(&r->due) &&
+		   list_empty(&r->due) && list_empty(&r->vacant) &&
 		   r->armed != ARM_WANTED && list_empty(&r->abort) &&
 		   list_empty(&r->asked) && !r->deaf))
 		return URCTX_NEVER;

@@ -156,3 +156,35 @@ TEST_CASE("idle: an op of a child does not count", "[ring][idle]")
 	REQUIRE(r.until([&] { return i.calls; }));
 	REQUIRE(r.until_ended(op));
 }
+
+TEST_CASE("idle: an op that is bound before the turn is waited for", "[ring][idle]")
+{
+	ends p;
+	context ctx;
+	an_op first, between, by_call;
+	idle after, i, again;
+	unsigned left = 99;
+
+	ring r(8);
+	OR_SKIP(r);
+	arm(r, ctx, i);
+	i.then = [&] {
+		left = (unsigned)r.stats().in_flight;
+		if (!again.calls)
+			arm(r, ctx, again);	/* the next time: not for ever */
+	};
+	REQUIRE(urctx_ring_after(r.r, ctx, &after.cb, idle::fn) == 0);
+	after.then = [&] {
+		r.read(p.in(), ctx, by_call);
+	};
+	r.read(p.in(), ctx, first);
+	urctx_cancel(ctx);
+	REQUIRE(r.until_ended(first));
+	r.read(p.in(), ctx, between);
+	REQUIRE(r.until([&] { return i.calls; }));
+	CHECK(left == 0);
+	CHECK(between.ended());
+	CHECK(by_call.ended());
+	REQUIRE(r.until([&] { return again.calls; }));
+	CHECK(i.calls == 1);
+}
