@@ -164,8 +164,12 @@ TEST_CASE("a descriptor behind the first byte is not lost", "[io]")
 	long ret = t.join();
 	bool first = ret == 1;
 
-	if (first)
+	/* a part of it, and the next call has the rest */
+	if (first) {
+		msg.msg_controllen = sizeof(control);
+		iov = { b + 1, 1 };
 		ret = recvmsg(s.fd[0], &msg, MSG_CMSG_CLOEXEC);
+	}
 	CHECK(ret == (first ? 1 : 2));
 	CHECK(!(msg.msg_flags & MSG_CTRUNC));
 	REQUIRE(msg.msg_controllen >= CMSG_LEN(sizeof(int)));
@@ -229,6 +233,10 @@ TEST_CASE("a terminal that takes no more: the context ends the write", "[io]")
 	int master, slave;
 	context c;
 
+	if (!has_uring()) {
+		WARN("skipped: poll(2) does not say how much a terminal takes");
+		return;
+	}
 	REQUIRE(openpty(&master, &slave, nullptr, nullptr, nullptr) == 0);
 	tcgetattr(slave, &raw);
 	cfmakeraw(&raw);
