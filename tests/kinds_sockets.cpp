@@ -129,21 +129,6 @@ static void send_zc(stage &s)
 	s.bind(sqe);
 }
 
-/* It has said nothing yet when it is told: is there a note all the same? */
-static void send_zc_full(stage &s)
-{
-	int fd[2], size = 4096;
-
-	s.tcp(fd);
-	setsockopt(fd[0], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-	setsockopt(fd[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	s.fill(fd[1]);
-	s.next(200);
-	struct io_uring_sqe *sqe = s.sqe();
-	io_uring_prep_rw(IORING_OP_SEND_ZC, sqe, fd[1], s.buf, 200, 0);
-	s.bind(sqe);
-}
-
 static void sendmsg_zc(stage &s)
 {
 	int fd[2];
@@ -265,8 +250,6 @@ std::vector<kind> kinds_of_sockets()
 		  make_room, nullptr, sent },
 		{ "send, zero-copy", IORING_OP_SEND_ZC, BYTES | READY | ZEROCOPY, 200,
 		  send_zc, nullptr, nullptr, sent },
-		{ "send, zero-copy, no room", IORING_OP_SEND_ZC,
-		  BYTES | PARTLY | ZEROCOPY, 200, send_zc_full, nullptr, nullptr, sent },
 		{ "sendmsg, zero-copy", IORING_OP_SENDMSG_ZC, BYTES | READY | ZEROCOPY,
 		  200, sendmsg_zc, nullptr, nullptr, sent },
 		{ "accept", IORING_OP_ACCEPT, CALLERS, 0, accept_one, call, nullptr,
