@@ -67,6 +67,15 @@ static int enter(struct urctx_ring *r, unsigned nr, int64_t ns)
 	return ret;
 }
 
+/* What a deferred ring has put off is done in here, too. */
+static int submit_and_look(struct urctx_ring *r)
+{
+	int saved = errno, ret = io_uring_submit_and_get_events(r->ring);
+
+	errno = saved;
+	return ret;
+}
+
 /*
  * What was asked for is mostly there at once, and a wait with a timeout costs
  * more than one without.  A deferred ring completes some 20 ops in a wait for
@@ -74,13 +83,7 @@ static int enter(struct urctx_ring *r, unsigned nr, int64_t ns)
  */
 static int collect(struct urctx_ring *r)
 {
-	int saved = errno, ret;
-
-	if (r->asked_nr > 1)
-		return enter(r, r->asked_nr, 0);
-	ret = io_uring_submit_and_get_events(r->ring);
-	errno = saved;
-	return ret;
+	return r->asked_nr > 1 ? enter(r, r->asked_nr, 0) : submit_and_look(r);
 }
 
 /*
@@ -90,7 +93,7 @@ static int collect(struct urctx_ring *r)
 static int submit_first(struct urctx_ring *r, int64_t *ns)
 {
 	int64_t until = urctx_now() + *ns;
-	int ret = ring_submit(r);
+	int ret = submit_and_look(r);
 
 	if (io_uring_cq_ready(r->ring))
 		return 1;

@@ -325,3 +325,30 @@ TEST_CASE("the kernel's timer stays when a deadline is moved", "[ring][timer][ca
 	CHECK(op.res == -ECANCELED);
 	CHECK(op.cause == &urctx_deadline_exceeded);
 }
+
+TEST_CASE("what ends at once does not hold up the others", "[ring][deadline]")
+{
+	for (auto mode : MODES) {
+		INFO(mode.name);
+		ends p, q;
+		an_op waits, far;
+		ring r(8, mode.flags);
+		OR_SKIP(r);
+		struct io_uring_sqe *s = r.sqe();
+
+		/* a wait with a timeout: the op in flight has a deadline */
+		io_uring_prep_read(s, q.in(), far.buf, 1, 0);
+		REQUIRE(urctx_ring_bind_flags(r.r, s, nullptr, &far.op,
+					      urctx_now() + 1000 * SEC, 0) == 0);
+		r.read(p.in(), nullptr, waits);
+		CHECK(urctx_ring_wait(r.r, urctx_now()) == 0);
+		p.put();
+		for (int i = 0; i < 100 && !waits.ended(); i++) {
+			an_op nop;
+
+			REQUIRE(urctx_ring_bind(r.r, r.sqe(), nullptr, &nop.op) == 0);
+			REQUIRE(r.until_ended(nop));
+		}
+		CHECK(waits.ended());
+	}
+}

@@ -421,7 +421,8 @@ URCTX_MUST_CHECK_ bool urctx_ring_dispatch(struct urctx_ring *r,
  *
  * Beware: what it queued runs when you submit, so submit.  Within an open chain of
  * yours it queues nothing and returns 0.  io_uring_submit_and_wait_timeout() counts
- * from behind its submission: with much to submit, submit first.
+ * from behind its submission: with much to submit, submit first, and on a deferred
+ * ring look for events in that call, or what ends at once holds up the others.
  *
  * Context: the owner; inside complete() too.
  * Return: ns from now that you may sleep at most; 0: do not sleep, there is more to
