@@ -35,11 +35,11 @@ slow_socket(struct urctx *ctx, enum io_kind kind, int fd, const void *buf, size_
 
 static __attribute__((noinline, cold)) ssize_t
 slow_message(struct urctx *ctx, enum io_kind kind, int fd, struct msghdr *msg,
-	     int flags, long ret)
+	     size_t room, int flags, long ret)
 {
 	struct io_move m = {
 		.kind = kind, .fd = fd, .flags = flags, .off = IO_CURRENT, .msg = msg,
-		.iov = msg->msg_iov, .nr = msg->msg_iovlen,
+		.room = room, .iov = msg->msg_iov, .nr = msg->msg_iovlen,
 	};
 
 	return io_move_slow(ctx, &m, ret);
@@ -187,6 +187,7 @@ ssize_t urctx_send(struct urctx *ctx, int fd, const void *buf, size_t len, int f
 ssize_t urctx_recvmsg(struct urctx *ctx, int fd, struct msghdr *msg, int flags)
 {
 	int saved = errno;
+	size_t room;
 	long ret;
 
 	if (!ctx)
@@ -194,10 +195,11 @@ ssize_t urctx_recvmsg(struct urctx *ctx, int fd, struct msghdr *msg, int flags)
 	ret = urctx_err(ctx);
 	if (unlikely(ret))
 		return ret;
+	room = msg->msg_controllen;
 	ret = io_sys(SYS_recvmsg, fd, (long)msg, flags | MSG_DONTWAIT, 0, 0, 0);
 	if (likely(ret >= 0 && !(flags & MSG_WAITALL)))
 		return ret;
-	return slow_message(ctx, IO_RECV, fd, msg, flags, ret);
+	return slow_message(ctx, IO_RECV, fd, msg, room, flags, ret);
 }
 
 ssize_t urctx_sendmsg(struct urctx *ctx, int fd, const struct msghdr *msg, int flags)
@@ -213,5 +215,5 @@ ssize_t urctx_sendmsg(struct urctx *ctx, int fd, const struct msghdr *msg, int f
 	ret = io_sys(SYS_sendmsg, fd, (long)msg, flags | MSG_DONTWAIT, 0, 0, 0);
 	if (likely(ret >= 0 && (size_t)ret == total(msg->msg_iov, (int)msg->msg_iovlen)))
 		return ret;
-	return slow_message(ctx, IO_SEND, fd, (struct msghdr *)msg, flags, ret);
+	return slow_message(ctx, IO_SEND, fd, (struct msghdr *)msg, 0, flags, ret);
 }

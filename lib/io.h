@@ -74,6 +74,8 @@ struct io_move {
 	const struct iovec *iov;	/* then these, in one go */
 	size_t nr;
 	struct msghdr *msg;		/* with name and control: the first go's */
+	struct msghdr *later;		/* hears of control data that come later */
+	size_t room;			/* for these */
 	struct msghdr rest;
 };
 

@@ -27,17 +27,35 @@ static long try_file(struct io_move *m, bool now)
 		     io_sys_write(m->fd, iov, nr, m->off);
 }
 
-/* A piece with name and control data, or a vector without. */
+/* A piece with name and control data, or a vector without, or who waits for these. */
 static struct msghdr *message(struct io_move *m)
 {
+	bool one = single(m);
+
 	if (m->msg)
 		return m->msg;
-	if (single(m))
+	if (one && !m->later)
 		return NULL;
 	memset(&m->rest, 0, sizeof(m->rest));
-	m->rest.msg_iov = (struct iovec *)m->iov;
-	m->rest.msg_iovlen = m->nr;
+	m->rest.msg_iov = one ? &m->part : (struct iovec *)m->iov;
+	m->rest.msg_iovlen = one ? 1 : m->nr;
+	if (m->later) {
+		m->rest.msg_control = m->later->msg_control;
+		m->rest.msg_controllen = m->room;
+	}
 	return &m->rest;
+}
+
+/* The first go has the caller's message; what comes further is told there, too. */
+static void message_on(struct io_move *m)
+{
+	if (m->later) {
+		m->later->msg_flags |= m->rest.msg_flags;
+		m->later->msg_controllen = m->rest.msg_controllen;
+	} else if (m->kind == IO_RECV && m->room) {
+		m->later = m->msg;
+	}
+	m->msg = NULL;
 }
 
 long io_move_try(struct io_move *m, bool now)
@@ -87,8 +105,10 @@ void io_move_prep(struct io_move *m, struct io_uring_sqe *sqe)
 		return;
 	}
 	msg = message(m);
+	/* in one go: of control data the kernel tells the last go's alone */
 	if (msg && m->kind == IO_RECV)
-		io_uring_prep_recvmsg(sqe, m->fd, msg, (unsigned)m->flags);
+		io_uring_prep_recvmsg(sqe, m->fd, msg,
+				      (unsigned)(m->flags & ~MSG_WAITALL));
 	else if (msg)
 		io_uring_prep_sendmsg(sqe, m->fd, msg, (unsigned)all);
 	else if (m->kind == IO_RECV)
@@ -103,7 +123,7 @@ void io_move_on(struct io_move *m, size_t n)
 {
 	if (m->off != IO_CURRENT)
 		m->off += (off_t)n;
-	m->msg = NULL;
+	message_on(m);
 	if (!single(m)) {
 		while (m->nr && n >= m->iov->iov_len) {
 			n -= m->iov->iov_len;
@@ -145,7 +165,8 @@ bool io_move_goes_on(struct io_move *m)
 		return m->file == IO_FILE && size && (m->off == IO_CURRENT ||
 		       size < 0 || m->off < size);
 	case IO_RECV:
-		return m->file == IO_STREAM;
+		/* what has come belongs to these bytes: recvmsg(2) stops there */
+		return m->file == IO_STREAM && !(m->later && m->later->msg_controllen);
 	default:
 		if (m->file == IO_STREAM)
 			send_on(m);

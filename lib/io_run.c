@@ -56,14 +56,15 @@ static bool wait_for(struct io_thread *t, struct run *run)
 	return true;
 }
 
+/* Its own error stands, told to end or not: fsync's -EIO is said once and never again. */
 static int result(struct urctx *ctx, const struct urctx_op *op)
 {
 	int err;
 
-	if (op->res >= 0 || !op->cause)
+	if (!op->cause || (op->res != -ECANCELED && op->res != -EINTR))
 		return op->res;
 	if (op->cause == &interrupted)
-		return op->res == -ECANCELED ? -EINTR : op->res;
+		return -EINTR;
 	err = urctx_err(ctx);
 	return err ? err : op->res;
 }

@@ -54,18 +54,34 @@ static long trust_poll(struct io_move *m)
 	return io_move_try(&little, false);
 }
 
-/* Who cannot be asked without waiting is asked when poll(2) says that he is ready. */
-static long over_poll(struct urctx *ctx, struct io_move *m, long ret)
+static bool is_file(struct io_move *m)
 {
-	int64_t nap = IO_NAP_FIRST;
 	off_t size;
 
 	if (m->file == IO_UNKNOWN)
 		m->file = io_sys_file(m->fd, &size);
-	if (m->file == IO_FILE) {
-		ret = urctx_err(ctx);
-		return ret ? ret : io_move_try(m, false);
-	}
+	return m->file == IO_FILE;
+}
+
+static bool was_refused(long ret)
+{
+	return ret == -EOPNOTSUPP || ret == -ENOSYS;
+}
+
+/* Nothing ends that; but some have something to wait for, as trace_pipe(5) has. */
+static long of_file(struct urctx *ctx, struct io_move *m, long ret)
+{
+	ret = m->kind == IO_READ && was_refused(ret) ? await(ctx, m) : urctx_err(ctx);
+	return ret ? ret : io_move_try(m, false);
+}
+
+/* Who cannot be asked without waiting is asked when poll(2) says that he is ready. */
+static long over_poll(struct urctx *ctx, struct io_move *m, long ret)
+{
+	int64_t nap = IO_NAP_FIRST;
+
+	if (is_file(m))
+		return of_file(ctx, m, ret);
 	while (ret == -EAGAIN) {
 		ret = io_nap(ctx, &nap);
 		if (!ret)
@@ -79,22 +95,45 @@ static long over_poll(struct urctx *ctx, struct io_move *m, long ret)
 	return ret ? ret : trust_poll(m);
 }
 
-/* The kernel does not raise SIGPIPE for a ring's sends: ask again. */
-static long broken_pipe(struct io_move *m)
+/*
+ * The kernel does not raise SIGPIPE for a ring's sends, and to its own worker where
+ * that has written: ask again.
+ */
+static long broken_pipe(struct io_move *m, bool worker)
 {
-	return m->kind == IO_SEND && !(m->flags & MSG_NOSIGNAL) ?
-	       io_move_try(m, true) : -EPIPE;
+	if (m->kind == IO_SEND)
+		return m->flags & MSG_NOSIGNAL ? -EPIPE : io_move_try(m, true);
+	return worker && m->kind == IO_WRITE ? io_move_try(m, false) : -EPIPE;
 }
 
+/*
+ * A ring believes poll(2) about who cannot be tried, and would wait there where no
+ * cancel reaches it; a worker can be told to end.  Pipes it reads without waiting.
+ */
+static bool wants_worker(struct io_move *m, long ret)
+{
+	return m->kind <= IO_WRITE && was_refused(ret) &&
+	       (is_file(m) || m->file != IO_PIPE || m->kind == IO_WRITE);
+}
+
+/*
+ * A file's own position is read and moved under a lock which a ring does not take:
+ * what two threads write would be lost.
+ */
 static long over_ring(struct urctx *ctx, struct io_move *m, long ret)
 {
+	bool worker = wants_worker(m, ret);
 	struct io_uring_sqe sqe;
 	int res;
 
+	if (m->off == IO_CURRENT && m->kind <= IO_WRITE && is_file(m))
+		return of_file(ctx, m, ret);
 	io_move_prep(m, &sqe);
+	if (worker)
+		sqe.flags |= IOSQE_ASYNC;
 	if (!io_run(ctx, &sqe, &res) || res == -EAGAIN)
 		return over_poll(ctx, m, ret);
-	return res == -EPIPE ? broken_pipe(m) : res;
+	return res == -EPIPE ? broken_pipe(m, worker) : res;
 }
 
 /*
@@ -124,6 +163,8 @@ static long wait_for(struct urctx *ctx, struct io_move *m, long ret)
 
 static long move(struct urctx *ctx, struct io_move *m, long ret, size_t *done)
 {
+	int flag;
+
 	for (;;) {
 		if (ret > 0) {
 			*done += (size_t)ret;
@@ -135,16 +176,14 @@ static long move(struct urctx *ctx, struct io_move *m, long ret, size_t *done)
 		}
 		if (io_move_now(m, ret) || !may_wait(m))
 			return ret;
-		switch (io_sys_nonblock(m->fd)) {
-		case 0:
+		flag = io_sys_nonblock(m->fd);
+		if (flag < 0)
+			return flag;
+		/* a file whose data are not in memory waits whatever its flag is */
+		if (!flag)
 			ret = wait_for(ctx, m, ret);
-			break;
-		case 1:
-			ret = ret == -EAGAIN ? ret : io_move_try(m, false);
-			break;
-		default:
-			return -EBADF;
-		}
+		else if (ret != -EAGAIN || is_file(m))
+			ret = io_move_try(m, false);
 		if (ret <= 0)
 			return ret;
 	}
