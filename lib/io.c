@@ -55,7 +55,7 @@ static inline ssize_t read_one(struct urctx *ctx, int fd, void *buf, size_t len,
 	if (unlikely(ret))
 		return ret;
 	ret = io_sys_read_now(fd, &iov, 1, off);
-	if (likely(ret == (long)iov.iov_len))
+	if (likely(ret == (long)iov.iov_len && ret))
 		return ret;
 	return slow_file(ctx, IO_READ, fd, &iov, -1, off, ret);
 }
@@ -69,7 +69,7 @@ static inline ssize_t write_one(struct urctx *ctx, int fd, const void *buf, size
 	if (unlikely(ret))
 		return ret;
 	ret = io_sys_write_now(fd, &iov, 1, off);
-	if (likely(ret == (long)iov.iov_len))
+	if (likely(ret == (long)iov.iov_len && ret))
 		return ret;
 	return slow_file(ctx, IO_WRITE, fd, &iov, -1, off, ret);
 }

@@ -46,7 +46,8 @@ int urctx_accept(struct urctx *ctx, int fd, struct sockaddr *addr, socklen_t *le
 		return (int)io_plain(accept4(fd, addr, len, flags), saved);
 	if (answered(ctx, fd, &ret))
 		return ret;
-	if (ret)
+	/* what is wrong is wrong before somebody comes */
+	if (ret || flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC))
 		return (int)io_sys(SYS_accept4, fd, (long)addr, (long)len, flags, 0, 0);
 	return accept_wait(ctx, fd, addr, len, flags);
 }
@@ -106,7 +107,8 @@ static int connect_wait(struct urctx *ctx, int fd, const struct sockaddr *addr,
 	int ret;
 
 	io_uring_prep_connect(&sqe, fd, addr, len);
-	if (!io_run(ctx, &sqe, &ret))
+	/* who is connecting already is waited for by connect(2), by a ring not */
+	if (!io_run(ctx, &sqe, &ret) || ret == -EALREADY)
 		ret = connect_over_poll(ctx, fd, addr, len);
 	io_calm_end(&calm);
 	return ret;
@@ -138,9 +140,12 @@ int urctx_openat(struct urctx *ctx, int dir, const char *path, int flags, mode_t
 	io_uring_prep_openat(&sqe, dir, path, flags | O_LARGEFILE, mode);
 	/* a first try would open a FIFO without waiting for its other end */
 	sqe.flags |= IOSQE_ASYNC;
-	if (!io_run(ctx, &sqe, &ret))
-		ret = (int)io_sys(SYS_openat, dir, (long)path, flags | O_LARGEFILE,
-				  (long)mode, 0, 0);
+	if (!io_run(ctx, &sqe, &ret)) {
+		ret = urctx_err(ctx);
+		if (!ret)
+			ret = (int)io_sys(SYS_openat, dir, (long)path,
+					  flags | O_LARGEFILE, (long)mode, 0, 0);
+	}
 	io_calm_end(&calm);
 	return ret;
 }
@@ -168,8 +173,11 @@ int urctx_fsync(struct urctx *ctx, int fd)
 		return ret;
 	calm = io_calm();
 	io_uring_prep_fsync(&sqe, fd, 0);
-	if (!io_run(ctx, &sqe, &ret))
-		ret = (int)io_sys(SYS_fsync, fd, 0, 0, 0, 0, 0);
+	if (!io_run(ctx, &sqe, &ret)) {
+		ret = urctx_err(ctx);
+		if (!ret)
+			ret = (int)io_sys(SYS_fsync, fd, 0, 0, 0, 0, 0);
+	}
 	io_calm_end(&calm);
 	return ret;
 }

@@ -18,6 +18,7 @@
 struct end {
 	struct urctx_callback cb;
 	int fd;				/* eventfd, or -1: nothing is armed */
+	bool deaf, closed;		/* it does not wake us; it is not ours any more */
 };
 
 static void ended(struct urctx_callback *cb)
@@ -36,16 +37,20 @@ static void arm(struct end *end, struct io_thread *t, struct urctx *ctx)
 	end->fd = io_self_wake(t);
 	if (end->fd >= 0 && urctx_after(ctx, &end->cb, ended))
 		end->fd = -1;
+	end->deaf = end->fd < 0;
 	if (t)
 		t->busy = true;
 }
 
 static void disarm(struct end *end, struct io_thread *t)
 {
-	if (end->fd >= 0 && !urctx_stop(&end->cb))
+	if (end->fd >= 0 && !urctx_stop(&end->cb) && !end->closed)
 		(void)ring_eventfd_read(end->fd);
-	if (t)
-		t->busy = false;
+	if (!t)
+		return;
+	if (end->closed)
+		t->wake = -1;
+	t->busy = false;
 }
 
 static int64_t sooner(int64_t a, int64_t b)
@@ -53,9 +58,22 @@ static int64_t sooner(int64_t a, int64_t b)
 	return a < b ? a : b;
 }
 
+/*
+ * Without the eventfd from now on: poll(2) counts it where RLIMIT_NOFILE does not
+ * allow so many, or somebody has closed it by its number.
+ */
+static bool goes_deaf(struct end *end, long ret, short revents)
+{
+	if (end->deaf || (ret != -EINVAL && !(ret > 0 && revents & POLLNVAL)))
+		return false;
+	end->deaf = true;
+	end->closed = ret > 0;
+	return true;
+}
+
 /* @fds has @nr of the caller's, and room for one more. */
 static long wait_for(struct urctx *ctx, struct pollfd *fds, unsigned long nr,
-		     int64_t ns, const struct end *end)
+		     int64_t ns, struct end *end)
 {
 	int64_t nap = IO_NAP_FIRST;
 	long ret;
@@ -65,12 +83,14 @@ static long wait_for(struct urctx *ctx, struct pollfd *fds, unsigned long nr,
 	for (;;) {
 		int64_t left = sooner(urctx_remaining(ctx), ns);
 
-		if (end->fd < 0) {
+		if (end->deaf) {
 			left = sooner(left, nap);
 			nap = sooner(nap * 2, IO_NAP_LAST);
 		}
 		fds[nr].revents = 0;
-		ret = io_sys_poll(fds, nr + (end->fd >= 0), left);
+		ret = io_sys_poll(fds, nr + !end->deaf, left);
+		if (unlikely(goes_deaf(end, ret, fds[nr].revents)))
+			continue;
 		if (ret > 0 && fds[nr].revents)
 			ret--;
 		if (ret)

@@ -14,6 +14,7 @@
 struct run {
 	struct urctx_op op;
 	bool over;
+	unsigned place;			/* of its SQE */
 };
 
 static const struct urctx_cause interrupted = {
@@ -28,13 +29,15 @@ static void complete(struct urctx_op *op)
 
 /*
  * Somebody has closed the ring, or forbidden it.  If the op is still ours there is
- * nothing to wait for; if not, the kernel ends it now, and says so in memory that is
- * still mapped.
+ * nothing to wait for; if not, the kernel ends it, of a closed ring now, and says so
+ * in memory that is still mapped.  What is still ours may be its cancel.
  */
-static bool lost(struct io_thread *t)
+static bool lost(struct io_thread *t, const struct run *run)
 {
+	unsigned head = io_uring_smp_load_acquire(t->ring.sq.khead);
+
 	t->lost = true;
-	if (io_uring_sq_ready(&t->ring))
+	if ((int)(head - run->place) <= 0)
 		return true;
 	(void)io_sys_poll(NULL, 0, LOST_NAP);
 	return false;
@@ -50,7 +53,7 @@ static bool wait_for(struct io_thread *t, struct run *run)
 			continue;
 		if (ret == -EINTR)
 			urctx_op_cancel(&run->op, &interrupted);
-		else if (lost(t))
+		else if (lost(t, run))
 			return false;
 	}
 	return true;
@@ -81,6 +84,7 @@ bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 	sqe = urctx_ring_sqe(t->r);
 	if (unlikely(!sqe))
 		return false;
+	run.place = t->ring.sq.sqe_tail - 1;
 	*sqe = *image;
 	if (unlikely(urctx_ring_bind(t->r, sqe, ctx, &run.op)))
 		return false;

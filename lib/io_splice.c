@@ -2,6 +2,8 @@
 /* io_splice.c - splice(2), which the kernel always has a worker do for a ring */
 #include "io.h"
 
+#include <limits.h>
+
 struct ends {
 	int in, out;
 	off_t *in_off, *out_off;
@@ -15,20 +17,35 @@ static long now(const struct ends *e, unsigned flags)
 		      (long)e->len, (long)(e->flags | flags));
 }
 
-static bool waits(const struct ends *e)
+static enum io_file file(int fd)
 {
-	return !(e->flags & SPLICE_F_NONBLOCK) && io_sys_nonblock(e->in) <= 0 &&
-	       io_sys_nonblock(e->out) <= 0;
+	off_t size;
+
+	return io_sys_file(fd, &size);
 }
 
-/* Both ends ready, one after the other: what is ready stays so, see io.h. */
-static long over_poll(struct urctx *ctx, const struct ends *e)
+/* Else the system says at once what there is, or what is wrong. */
+static bool waits(const struct ends *e)
+{
+	return e->len && !(e->flags & SPLICE_F_NONBLOCK) &&
+	       !io_sys_nonblock(e->in) && !io_sys_nonblock(e->out) &&
+	       (file(e->in) == IO_PIPE || file(e->out) == IO_PIPE);
+}
+
+/*
+ * Both ends ready, one after the other: what is ready stays so, see io.h.  The flag
+ * is the pipe's alone: to a socket goes what poll(2) has promised room for.
+ */
+static long over_poll(struct urctx *ctx, struct ends *e)
 {
 	int64_t nap = IO_NAP_FIRST;
+	enum io_file to = file(e->out);
 	long ret;
 
 	if (!waits(e))
 		return now(e, 0);
+	if (to != IO_PIPE && to != IO_FILE && e->len > PIPE_BUF)
+		e->len = PIPE_BUF;
 	for (;;) {
 		ret = io_await(ctx, e->in, POLLIN);
 		if (!ret)
@@ -51,7 +68,15 @@ static void moved(off_t *off, int n)
 		*off += n;
 }
 
-static long over_ring(struct urctx *ctx, const struct ends *e)
+/* It was a worker who got SIGPIPE: once more, for it to come here. */
+static long broken_pipe(const struct ends *e)
+{
+	long ret = now(e, SPLICE_F_NONBLOCK);
+
+	return ret == -EAGAIN ? -EPIPE : ret;
+}
+
+static long over_ring(struct urctx *ctx, struct ends *e)
 {
 	struct io_uring_sqe sqe;
 	int ret;
@@ -61,6 +86,8 @@ static long over_ring(struct urctx *ctx, const struct ends *e)
 			     (unsigned)(e->len < IO_MAX ? e->len : IO_MAX), e->flags);
 	if (!io_run(ctx, &sqe, &ret))
 		return over_poll(ctx, e);
+	if (ret == -EPIPE)
+		return broken_pipe(e);
 	moved(e->in_off, ret);
 	moved(e->out_off, ret);
 	return ret;

@@ -21,11 +21,14 @@ static bool may_wait(const struct io_move *m)
 	}
 }
 
+/* -EINVAL: not one descriptor is allowed (RLIMIT_NOFILE), and poll(2) counts ours. */
 static int await(struct urctx *ctx, const struct io_move *m)
 {
 	bool in = m->kind == IO_READ || m->kind == IO_RECV;
+	int64_t nap = IO_NAP_FIRST;
+	int ret = io_await(ctx, m->fd, in ? POLLIN : POLLOUT);
 
-	return io_await(ctx, m->fd, in ? POLLIN : POLLOUT);
+	return ret == -EINVAL ? io_nap(ctx, &nap) : ret;
 }
 
 static bool is_little(const struct io_move *m)
@@ -152,13 +155,55 @@ static long wait_for(struct urctx *ctx, struct io_move *m, long ret)
 		if (io_move_now(m, ret))
 			return ret;
 	}
-	/* nothing is read or written at once */
-	if (m->kind <= IO_WRITE && !m->part.iov_len && !m->nr)
-		return io_move_try(m, false);
 	/* a ring, and poll(2), would not mind an offset in a pipe */
 	if (m->off != IO_CURRENT && io_sys_seekable(m->fd))
 		return io_sys_seekable(m->fd);
 	return over_ring(ctx, m, ret);
+}
+
+static bool is_empty(const struct io_move *m)
+{
+	size_t sum = m->part.iov_len;
+
+	for (size_t i = 0; i < m->nr; i++)
+		sum |= m->iov[i].iov_len;
+	return !sum;
+}
+
+/*
+ * With a vector of nothing the kernel asks nobody; with a buffer it does.  To some
+ * sockets nothing is a packet, which may have to wait for room.
+ */
+static long nothing(struct io_move *m)
+{
+	long ret;
+
+	m->part.iov_len = 0;
+	m->nr = 0;
+	if (m->off != IO_CURRENT)
+		return io_move_try(m, false);
+	if (m->kind == IO_READ)
+		return io_sys(SYS_read, m->fd, (long)m->part.iov_base, 0, 0, 0, 0);
+	m->kind = IO_SEND;
+	ret = io_move_try(m, true);
+	if (ret != -ENOTSOCK)
+		return ret;
+	return io_sys(SYS_write, m->fd, (long)m->part.iov_base, 0, 0, 0, 0);
+}
+
+/* It has begun to connect: the rest is to wait, and then to send. */
+static long fast_open(struct urctx *ctx, struct io_move *m)
+{
+	long ret = await(ctx, m);
+
+	if (m->msg) {
+		m->rest = *m->msg;
+		m->rest.msg_name = NULL;
+		m->rest.msg_namelen = 0;
+		m->msg = &m->rest;
+	}
+	m->flags &= ~MSG_FASTOPEN;
+	return ret ? ret : io_move_try(m, true);
 }
 
 static long move(struct urctx *ctx, struct io_move *m, long ret, size_t *done)
@@ -172,6 +217,11 @@ static long move(struct urctx *ctx, struct io_move *m, long ret, size_t *done)
 			if (!io_move_goes_on(m))
 				return 0;
 			ret = io_move_try(m, true);
+			continue;
+		}
+		if (ret == -EINPROGRESS && m->flags & MSG_FASTOPEN && may_wait(m) &&
+		    !io_sys_nonblock(m->fd)) {
+			ret = fast_open(ctx, m);
 			continue;
 		}
 		if (io_move_now(m, ret) || !may_wait(m))
@@ -194,6 +244,8 @@ ssize_t io_move_slow(struct urctx *ctx, struct io_move *m, long ret)
 	struct io_calm calm = io_calm();
 	size_t done = 0;
 
+	if (m->kind <= IO_WRITE && is_empty(m) && (!ret || was_refused(ret)))
+		ret = nothing(m);
 	ret = move(ctx, m, ret, &done);
 	io_calm_end(&calm);
 	return done ? (ssize_t)done : ret;

@@ -202,6 +202,35 @@ TEST_CASE("splice of what is wrong, and of nothing, waits for nothing", "[io]")
 	CHECK(urctx_splice(c, in.fd[0], nullptr, out.fd[1], nullptr, 0, 0) == 0);
 }
 
+TEST_CASE("splice into a pipe that nobody reads: SIGPIPE", "[io]")
+{
+	for (bool ignored : { false, true }) {
+		struct ending e = in_child([=]() -> int {
+			context c;
+			ends in, out;
+
+			if (ignored)
+				signal(SIGPIPE, SIG_IGN);
+			in.put(3);
+			out.shut(0);
+			return urctx_splice(c, in.fd[0], nullptr, out.fd[1], nullptr, 3,
+					    0) == -EPIPE ? 0 : 1;
+		});
+		CHECK(e.code == (ignored ? 0 : -1));
+		CHECK(e.signal == (ignored ? 0 : SIGPIPE));
+	}
+}
+
+TEST_CASE("accept with flags that are none waits for nobody", "[io]")
+{
+	context c(20 * MSEC);
+	listener l;
+
+	CHECK(quietly([&] {
+		      return urctx_accept(c, l.fd, nullptr, nullptr, 1);
+	      }) == -EINVAL);
+}
+
 TEST_CASE("splice of more than a socket takes ends with its context", "[io]")
 {
 	ends in, s(SOCK_STREAM);
@@ -255,6 +284,37 @@ TEST_CASE("a terminal that takes no more: the context ends the write", "[io]")
 	CHECK((ret == -ECANCELED || ret > 0));
 	close(master);
 	close(slave);
+}
+
+/* The kernel cannot try these before it has them, as pipe(2)'s it can. */
+TEST_CASE("a FIFO with a name: the context ends the write, a lost reader too", "[io]")
+{
+	std::vector<char> b(1 << 20, 'x');
+	char name[] = "urctx-enemy.fifo.XXXXXX";
+	context c, d;
+
+	close(mkstemp(name));
+	unlink(name);
+	REQUIRE(mkfifo(name, 0600) == 0);
+	int in = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	int out = open(name, O_WRONLY | O_CLOEXEC);
+	unlink(name);
+	caller t([&] { return urctx_write(c, out, b.data(), b.size()); });
+	t.asleep();
+	urctx_cancel(c);
+	bool ended = ends_now(t);
+	long sum = 0;
+	for (long n; (n = read(in, b.data(), b.size())) > 0 || !t.over();)
+		sum += n > 0 ? n : 0;
+	long ret = t.join();
+	CHECK((ret == -ECANCELED ? 0 : ret) == sum);
+	CHECK(ended);
+	close(in);
+	struct ending e = in_child([&]() -> int {
+		return urctx_write(d, out, "x", 1) == -EPIPE ? 1 : 2;
+	});
+	CHECK(e.signal == SIGPIPE);
+	close(out);
 }
 
 /* Of TCP, on the loopback; the queue has room for @backlog + 1. */

@@ -48,7 +48,8 @@
  *   (2) unless somebody else takes what poll(2) has promised: see below
  *   (3) a child's end by number or pidfd at once; whatever else is looked for
  *       after 0.1, 0.2 ... 12.8 ms: a cancel is as late as that at most
- *   (4) of a disk.  On FUSE and NFS where a signal would interrupt it
+ *   (4) of a disk.  With an offset, on FUSE and NFS, where a signal would interrupt
+ *       it; without one by the plain call, which holds the lock of the position
  *
  * Waiting, in detail:
  *
@@ -56,15 +57,18 @@
  *    go on until all has gone, and so do reads of files, and MSG_WAITALL, until
  *    they are full or at the end.  If the context ends or a signal comes on the
  *    way, what was moved until then is the result.  Reads of what is no file
- *    return with what there is.
+ *    return with what there is, those of devices (/dev/zero) maybe with less.
  *  - Signals: a handler that runs while the call waits ends it, -EINTR, whatever
  *    SA_RESTART says, as with poll(2).  What was already done is the result.
+ *    An op of the ring (below) also ends so when the process was stopped and goes
+ *    on (SIGSTOP, a debugger), handler or not.
  *  - O_NONBLOCK is respected: -EAGAIN (connect: -EINPROGRESS) where it would wait.
- *    So is a flag set meanwhile, by the next call.  SO_RCVTIMEO and SO_SNDTIMEO are
- *    not looked at: that is what the context's deadline is for.
+ *    So is a flag set meanwhile, by the next call.  SO_RCVTIMEO, SO_SNDTIMEO
+ *    and a terminal's VTIME are not looked at: that is what the context's deadline
+ *    is for.  Nor is SO_RCVLOWAT: a wait ends with the first byte.
  *  - pthread_cancel(): with a context none of these is a point of cancellation; it
- *    is acted upon when the thread comes to another.  Asynchronous cancellation is
- *    held back while a call waits.  With NULL as the plain call.
+ *    is acted upon when the thread comes to another.  With NULL as the plain call.
+ *    A thread with PTHREAD_CANCEL_ASYNCHRONOUS must not call these.
  *  - fork(): the child may use everything here; what it waits with is its own.
  *  - Not inside a signal handler.
  *
@@ -73,9 +77,11 @@
  * callback writes to when the context ends, and is tried again.  The rest is an op on
  * a small io_uring of the thread's.  Either is made when a thread first needs it, and
  * goes with it: one descriptor, and two more with 20 KiB for the ring, all
- * close-on-exec.  Beware of who closes descriptors by number (closefrom(3)) in a
- * process that goes on.  If they cannot be had, for want of descriptors or memory, a
- * call does without: it looks at its context after 0.1, 0.2 ... 12.8 ms.
+ * close-on-exec.  If they cannot be had, for want of descriptors or memory, a call
+ * does without: it looks at its context after 0.1, 0.2 ... 12.8 ms.  Beware of who
+ * closes descriptors by number (closefrom(3)) in a process that goes on; and who
+ * unshares files, directories or namespaces (unshare(2), setns(2)) does so before the
+ * thread's first wait: a ring opens as it was made.
  *
  * Without io_uring (ENOSYS, EPERM, a seccomp filter; and with URCTX_NO_URING=1 in the
  * environment, which is looked at once) the rest waits by poll(2) as well, and then
@@ -226,6 +232,9 @@ ssize_t urctx_send(struct urctx *ctx, int fd, const void *buf, size_t len,
  * @fd: a socket
  * @msg: as for recvmsg(2); untouched on failure but for what that writes
  * @flags: MSG_*
+ *
+ * MSG_WAITALL goes on until control data came, which are then those of all that is
+ * returned.
  *
  * Context, Return: as urctx_read().
  */
