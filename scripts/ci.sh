@@ -132,6 +132,7 @@ self_tests() {
 	for check in go headers order style symbols; do
 		scripts/check-$check --self-test || return
 	done
+	scripts/verify --self-test
 }
 
 installed() {
@@ -158,7 +159,7 @@ gate no-uring checked no-uring --disable-uring --disable-tests
 gate litmus make_in build-ci/gcc check-litmus
 gate mc make_in build-ci/gcc check-mc-short
 gate mutants make_in build-ci/gcc check-mutants
-gate ring-controls make_in build-ci/gcc check-controls
+gate ring-controls make_in build-ci/gcc check-ring-controls
 gate clang-debug checked clang-debug --enable-debug $clang
 gate valgrind-control valgrind_control
 leaks=1

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# What the layers that are sh have in common; sourced by them. Gives: top_srcdir,
+# top_builddir, VERIFY_DIR, JOBS, as scripts/verify sets them or as they are by hand.
+set -eu
+layer=$(basename "$0")
+top_srcdir=${top_srcdir:-$(cd "$(dirname "$0")/../.." && pwd)}
+top_builddir=${top_builddir:-$top_srcdir/build}
+VERIFY_DIR=${VERIFY_DIR:-$top_builddir/verify/$layer}
+JOBS=${JOBS:-$(nproc)}
+export top_srcdir top_builddir VERIFY_DIR JOBS
+mkdir -p "$VERIFY_DIR"
+
+# make_in DIR ARG...
+make_in() {
+	make_dir=$1
+	shift
+	make -C "$make_dir" -j"$JOBS" V=0 "$@"
+}
+
+# built_in NAME ARG...: configured with these and made, below VERIFY_DIR
+built_in() {
+	built=$VERIFY_DIR/$1
+	shift
+	[ -x "$top_srcdir/configure" ] || (cd "$top_srcdir" && ./bootstrap >/dev/null)
+	if [ "$(cat "$built/.configured" 2>/dev/null)" != "$*" ]; then
+		rm -rf "$built"
+		mkdir -p "$built"
+		(cd "$built" && "$top_srcdir/configure" --quiet "$@")
+		echo "$*" >"$built/.configured"
+	fi
+	make_in "$built" all
+}
+
+# cases DIR: what Catch2 said in the logs of its tests, as "N passed, N failed"
+cases() {
+	cat "$1"/tests/*.log | awk '
+	/^All tests passed \(/ { for (i = 2; i <= NF; i++) if ($i == "test") good += $(i - 1) }
+	/^test cases:/ { for (i = 2; i <= NF; i++) {
+		if ($i == "passed") good += $(i - 1)
+		if ($i == "failed") bad += $(i - 1) } }
+	END { printf "%d passed, %d failed\n", good, bad }'
+}
+
+# checked DIR: make check there, and its cases; the logs say what was skipped
+checked() {
+	rc=0
+	make_in "$1" check VERBOSE=1 || rc=$?
+	cases "$1"
+	programs=$(find "$1/tests" "$1/scripts" "$1/examples" -name '*.trs' | wc -l)
+	return $rc
+}
+
+# wrong_library NAME FILE SED: liburctx once more, with that one mistake in lib/FILE;
+# $wrong is where it is, to be found first
+wrong_library() {
+	wrong=$VERIFY_DIR/wrong-$1
+	mkdir -p "$wrong"
+	sed "$3" "$top_srcdir/lib/$2" >"$wrong/$2"
+	if cmp -s "$top_srcdir/lib/$2" "$wrong/$2"; then
+		echo "control: $1: cannot be planted, lib/$2 has changed"
+		return 1
+	fi
+	${CC:-gcc} -std=gnu11 -g -O1 -fPIC -fvisibility=hidden -pthread -w -D_GNU_SOURCE \
+		-I"$top_srcdir/include" -I"$top_srcdir/lib" -include "$top_srcdir/lib/export.h" \
+		-c -o "$wrong/wrong.o" "$wrong/$2"
+	objects=$(find "$top_builddir/lib/.libs" -name 'liburctx_la-*.o' \
+		! -name "liburctx_la-${2%.c}.o")
+	# shellcheck disable=SC2086
+	${CC:-gcc} -shared -pthread -Wl,-soname,liburctx.so.0 -o "$wrong/liburctx.so.0" \
+		$objects "$wrong/wrong.o" -lurcu-bp -lurcu-common
+}
+
+# kept COMMAND...: its output, also in $VERIFY_DIR/out; and its status
+kept() {
+	rc=0
+	"$@" >"$VERIFY_DIR/out" 2>&1 || rc=$?
+	cat "$VERIFY_DIR/out"
+	return $rc
+}
+
+# found MISTAKE COMMAND...: that command must fail
+missed=0
+found() {
+	mistake=$1
+	shift
+	if "$@" >"$VERIFY_DIR/control.out" 2>&1 </dev/null; then
+		echo "control: $mistake: NOT FOUND"
+		missed=1
+	else
+		echo "control: $mistake: found"
+	fi
+}
