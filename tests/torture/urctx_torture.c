@@ -2,237 +2,251 @@
 /*
  * urctx_torture.c - everything at once, with a ledger
  *
- * Threads share a table of 10,000 places.  Each, at random, derives below the
- * context of one place into another, cancels, puts, arms callbacks and stops
- * them.  A place is locked while its pointer is read or replaced, never while
- * the library is called: references are taken as a program would take them.
+ * Some threads work at random on a tree of 10,000 contexts; others meet in pairs, at
+ * the places where two calls may pass each other (torture_duels.c).  What must be so
+ * is looked at all the time.  At the end: each callback ran exactly once or was
+ * stopped, each operation of a ring ended once, each value was released, nothing is
+ * left of what was put; and nobody saw what was older than he may see (aged.c,
+ * torture_values.c).
  *
- * The ledger: each callback ran exactly once, or was stopped, and never both;
- * a child found live has no ancestor that was done before; a generation that
- * was put never shows up again.
+ *   urctx-torture                      3 seconds, for make check
+ *   urctx-torture --seconds 600 --seed 7
  *
- *   urctx_torture                     3 seconds, for make check
- *   urctx_torture --seconds 600 --threads 8 --places 10000
+ *   --seconds S | --duration 90s|10m|2h
+ *   --threads T      that work on the tree (2)
+ *   --duellists D    that meet, two and two (2)
+ *   --duel NAME      only this one
+ *   --places P       contexts of the tree (10000)
+ *   --seed N         another run; 0: any, printed
+ *   --stall S        whatever should come and does not is an error after so long (60)
+ *   --no-rings       no io_uring
  */
-#include <errno.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
-#include "common.h"
+#include "torture.h"
 
-enum { IDLE, ARMED, RAN, STOPPED };
+struct torture torture;
+__thread struct thread *this_one;
+struct thread keeper;
+bool over;
 
-struct entry {				/* a callback and its page of the ledger */
-	struct urctx_callback cb;
-	int state;			/* IDLE, or who settled it */
-	unsigned long *ran;
-	struct urctx *also;		/* what it cancels, or drops */
-	bool drops;
+static struct thread *threads;
+static long nr_threads;
+
+static const char *const names[WHATS] = {
+	"derive", "deadline", "value", "shield", "grace", "any", "get", "put", "cancel",
+	"after", "stop", "look", "look-up", "wait", "idle", "fd", "dump", "bind", "turn",
 };
 
-struct place {
-	pthread_mutex_t lock;
-	struct urctx *ctx;
-} __attribute__((aligned(64)));
-
-struct thread {
-	pthread_t id;
-	uint64_t seed;
-	unsigned long ops, armed, stopped, ran, won, lost;
-	struct entry *held[64];		/* armed by this thread, not settled yet */
-};
-
-static struct place *places;
-static unsigned long nr_places, ran_total;
-static bool over;
-
-static void settle(struct entry *e, int as)
+static void step(void)
 {
-	must(__atomic_exchange_n(&e->state, as, __ATOMIC_ACQ_REL) == ARMED);
+	uint32_t what = one_of(1000);
+
+	if (what < 420)
+		op_derive();
+	else if (what < 432)
+		op_cancel();
+	else if (what < 520)
+		op_clear();
+	else if (what < 640)
+		op_after();
+	else if (what < 690)
+		op_stop();
+	else if (what < 830)
+		op_look();
+	else if (what < 970)
+		op_lookup();
+	else if (what < 980)
+		op_family();
+	else if (what < 990)
+		op_wait();
+	else if (what < 999)
+		torture.rings ? op_ring() : op_look();
+	else if (!one_of(64))
+		op_dump();
 }
 
-static void called_back(struct urctx_callback *cb)
+static void *work(void *arg)
 {
-	struct entry *e = (struct entry *)cb;
-
-	settle(e, RAN);
-	__atomic_fetch_add(&ran_total, 1, __ATOMIC_RELAXED);
-	if (e->drops)
-		urctx_put(e->also);
-	else if (e->also)
-		urctx_end(e->also);
-}
-
-/* A reference of its own to what is in place i now; NULL if nothing is. */
-static struct urctx *look(unsigned long i)
-{
-	struct urctx *ctx;
-
-	pthread_mutex_lock(&places[i].lock);
-	ctx = urctx_get(places[i].ctx);
-	pthread_mutex_unlock(&places[i].lock);
-	return ctx;
-}
-
-static void replace(unsigned long i, struct urctx *with)
-{
-	struct urctx *old;
-
-	pthread_mutex_lock(&places[i].lock);
-	old = places[i].ctx;
-	places[i].ctx = with;
-	pthread_mutex_unlock(&places[i].lock);
-	urctx_put(old);
-}
-
-static unsigned long somewhere(struct thread *t)
-{
-	return chance(&t->seed) % nr_places;
-}
-
-static void op_derive(struct thread *t)
-{
-	struct urctx *parent = chance(&t->seed) % 16 ? look(somewhere(t)) : NULL;
-	bool done = urctx_done(parent);
-	struct urctx *child = derive(parent);
-
-	must(!done || (urctx_done(child) && urctx_cause(child) == urctx_cause(parent)));
-	if (chance(&t->seed) % 2)
-		replace(somewhere(t), child);
-	else
-		urctx_put(child);
-	urctx_put(parent);
-}
-
-static void op_cancel(struct thread *t)
-{
-	struct urctx *ctx = look(somewhere(t)), *child;
-
-	if (!ctx)
-		return;
-	child = derive(ctx);
-	if (urctx_cancel(ctx))
-		t->won++;
-	else
-		t->lost++;
-	must(urctx_err(ctx) && urctx_cause(ctx));
-	must(urctx_done(child));
-	urctx_put(child);
-	urctx_put(ctx);
-}
-
-static void op_clear(struct thread *t)
-{
-	replace(somewhere(t), NULL);
-}
-
-/* Finished with: stopped, or it has run; the memory is ours in either case. */
-static void finish(struct thread *t, struct entry *e)
-{
-	if (urctx_stop(&e->cb)) {
-		settle(e, STOPPED);
-		t->stopped++;
-		if (e->drops)
-			urctx_put(e->also);
-		else if (e->also)
-			urctx_end(e->also);
-	} else {
-		must(__atomic_load_n(&e->state, __ATOMIC_ACQUIRE) == RAN);
-		t->ran++;
+	this_one = arg;
+	while (!is_over()) {
+		step();
+		more(&me()->steps, 1);
 	}
-	free(e);
-}
-
-static void op_after(struct thread *t)
-{
-	unsigned at = chance(&t->seed) % 64;
-	struct urctx *ctx = look(somewhere(t)), *parent;
-	struct entry *e;
-
-	if (t->held[at]) {
-		finish(t, t->held[at]);
-		t->held[at] = NULL;
-	}
-	if (!ctx)
-		return;
-	e = calloc(1, sizeof(*e));
-	must(e);
-	e->state = ARMED;
-	switch (chance(&t->seed) % 4) {
-	case 0:				/* a chain: this end ends another */
-		parent = look(somewhere(t));
-		e->also = derive(parent);
-		urctx_put(parent);
-		break;
-	case 1:				/* it drops its own context */
-		e->also = urctx_get(ctx);
-		e->drops = true;
-	}
-	t->held[at] = e;
-	t->armed++;
-	must(urctx_after(ctx, &e->cb, called_back) == 0);
-	urctx_put(ctx);
-}
-
-static void *torture(void *arg)
-{
-	struct thread *t = arg;
-	unsigned i;
-
-	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
-		unsigned what = chance(&t->seed) % 100;
-
-		if (what < 60)
-			op_derive(t);
-		else if (what < 63)
-			op_cancel(t);
-		else if (what < 80)
-			op_clear(t);
-		else
-			op_after(t);
-		t->ops++;
-	}
-	for (i = 0; i < 64; i++)
-		if (t->held[i])
-			finish(t, t->held[i]);
+	if (torture.rings)
+		ring_over();
 	return NULL;
+}
+
+/* Returns when the time is up; whoever does not go on is named. */
+static void watch(int64_t until)
+{
+	uint64_t *last = calloc((size_t)nr_threads + 1, sizeof(*last));
+	int64_t *since = calloc((size_t)nr_threads + 1, sizeof(*since));
+	int64_t now;
+	long i;
+
+	must(last && since);
+	while ((now = urctx_now()) < until) {
+		int64_t next = now + SECOND < until ? now + SECOND : until;
+
+		for (i = 1; i < nr_threads; i++) {
+			uint64_t steps = __atomic_load_n(&threads[i].steps,
+							 __ATOMIC_RELAXED);
+
+			if (steps != last[i] || !since[i])
+				since[i] = now;
+			last[i] = steps;
+			if (now - since[i] > 2 * torture.stall) {
+				fprintf(stderr, "torture: thread %ld does not go on\n", i);
+				abort();
+			}
+		}
+		must(urctx_wait(NULL, next) == -ETIME);
+	}
+	free(last);
+	free(since);
+}
+
+static void add_up(struct thread *sum)
+{
+	long i;
+
+	for (i = 0; i <= nr_threads; i++) {
+		const struct thread *t = i < nr_threads ? &threads[i] : &keeper;
+
+		for (int w = 0; w < WHATS; w++)
+			sum->did[w] += t->did[w];
+		for (int a = 0; a < AGES; a++)
+			sum->ages[a] += t->ages[a];
+		sum->won += t->won;
+		sum->lost += t->lost;
+		sum->armed += t->armed;
+		sum->ran += t->ran;
+		sum->stopped += t->stopped;
+		sum->bound += t->bound;
+		sum->ended += t->ended;
+		sum->told += t->told;
+		sum->duels += t->duels;
+		sum->families += t->families;
+	}
+}
+
+static void report(double live)
+{
+	struct thread sum = { 0 };
+	uint64_t all = 0;
+	int i;
+
+	add_up(&sum);
+	calls_over(&sum);
+	must(sum.bound == sum.ended);
+	printf("operations of rings: %lu bound, each ended once, %lu told to\n",
+	       (unsigned long)sum.bound, (unsigned long)sum.told);
+	printf("%lu contexts ended by a cancel, %lu were over; %lu families, %lu duels; "
+	       "%.0f %% of the tree live at the end; %lu KiB resident\n",
+	       (unsigned long)sum.won, (unsigned long)sum.lost,
+	       (unsigned long)sum.families, (unsigned long)sum.duels, 100 * live,
+	       resident_kib());
+	printf("ages that readers saw:");
+	for (i = 0; i < AGES; i++)
+		printf(" %lu", (unsigned long)sum.ages[i]);
+	printf("\n");
+	ages_print(stdout);
+	printf("calls:");
+	for (i = 0; i < WHATS; i++) {
+		printf(" %s %lu", names[i], (unsigned long)sum.did[i]);
+		all += sum.did[i];
+	}
+	printf("\ntotal: torture_operations %lu\n", (unsigned long)all);
+}
+
+/* 90, 90s, 10m, 2h */
+static int64_t duration(int argc, char **argv)
+{
+	long seconds = option(argc, argv, "--seconds", 3);
+	char *end;
+	int i;
+
+	for (i = 1; i + 1 < argc; i++) {
+		if (strcmp(argv[i], "--duration"))
+			continue;
+		seconds = strtol(argv[i + 1], &end, 10);
+		must(end != argv[i + 1] && (!*end || !strcmp(end, "s") ||
+					    !strcmp(end, "m") || !strcmp(end, "h")));
+		seconds *= *end == 'm' ? 60 : *end == 'h' ? 3600 : 1;
+	}
+	return seconds * SECOND;
+}
+
+static void options(int argc, char **argv)
+{
+	int i;
+
+	torture = (struct torture){
+		.places = (unsigned long)option(argc, argv, "--places", 10000),
+		.threads = option(argc, argv, "--threads", 2),
+		.duellists = option(argc, argv, "--duellists", 2) / 2 * 2,
+		.seed = (uint64_t)option(argc, argv, "--seed", 0),
+		.ns = duration(argc, argv),
+		.stall = option(argc, argv, "--stall", 60) * SECOND,
+		.rings = !flag(argc, argv, "--no-rings") && rings_there(),
+	};
+	for (i = 1; i + 1 < argc; i++)
+		if (!strcmp(argv[i], "--duel"))
+			torture.duel = argv[i + 1];
+	must(torture.places > 2 && torture.threads + torture.duellists > 0);
+	if (torture.seed == 0)
+		torture.seed = (uint64_t)urctx_now() % 1000000000 + 1;
+}
+
+static void threads_make(void)
+{
+	uint64_t seed = torture.seed;
+	long i;
+
+	nr_threads = 1 + torture.threads + torture.duellists;
+	must(!posix_memalign((void **)&threads, 64,
+			     (size_t)nr_threads * sizeof(*threads)));
+	memset(threads, 0, (size_t)nr_threads * sizeof(*threads));
+	for (i = 0; i < nr_threads; i++)
+		threads[i].seed = (seed + (uint64_t)i + 1) * 88172645463325252ULL | 1;
+	keeper.seed = ~seed | 1;
+	this_one = &threads[0];		/* ours */
 }
 
 int main(int argc, char **argv)
 {
-	long seconds = option(argc, argv, "--seconds", 3);
-	long nr = option(argc, argv, "--threads", 3), i;
-	struct thread *threads = calloc((size_t)nr, sizeof(*threads)), sum = { 0 };
-	int64_t until = urctx_now() + seconds * INT64_C(1000000000);
-	unsigned long p;
+	struct rlimit files;
+	double live;
+	long i;
 
-	nr_places = (unsigned long)option(argc, argv, "--places", 10000);
-	must(threads && !posix_memalign((void **)&places, 64,
-					nr_places * sizeof(*places)));
-	for (p = 0; p < nr_places; p++) {
-		pthread_mutex_init(&places[p].lock, NULL);
-		places[p].ctx = derive(p % 32 ? places[p - 1 - p % 32 / 2].ctx : NULL);
+	options(argc, argv);
+	printf("urctx-torture --seed %lu --threads %ld --duellists %ld --places %lu: "
+	       "%ld s, %s\n", (unsigned long)torture.seed, torture.threads,
+	       torture.duellists, torture.places, (long)(torture.ns / SECOND),
+	       torture.rings ? "with rings" : "no rings");
+	fflush(stdout);
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
 	}
-	for (i = 0; i < nr; i++) {
-		threads[i].seed = 88172645463325252ULL * (uint64_t)(i + 1);
-		threads[i].id = start(torture, &threads[i]);
-	}
-	must(urctx_wait(NULL, until) == -ETIME);
+	threads_make();
+	places_make();
+	duels_make();
+	for (i = 1; i < nr_threads; i++)
+		threads[i].id = start(i <= torture.threads ? work : duel, &threads[i]);
+	watch(urctx_now() + torture.ns);
 	__atomic_store_n(&over, true, __ATOMIC_RELAXED);
-	for (i = 0; i < nr; i++) {
+	for (i = 1; i < nr_threads; i++)
 		pthread_join(threads[i].id, NULL);
-		sum.ops += threads[i].ops;
-		sum.armed += threads[i].armed;
-		sum.stopped += threads[i].stopped;
-		sum.ran += threads[i].ran;
-		sum.won += threads[i].won;
-		sum.lost += threads[i].lost;
-	}
-	for (p = 0; p < nr_places; p++)
-		urctx_end(places[p].ctx);
-	must(sum.armed == sum.stopped + sum.ran && sum.ran == ran_total);
-	printf("%lu operations, %lu contexts ended and %lu again, %lu callbacks: "
-	       "%lu ran, %lu stopped; %lu KiB resident\n", sum.ops, sum.won,
-	       sum.lost, sum.armed, sum.ran, sum.stopped, resident_kib());
-	free(places);
+	live = live_part();
+	calls_end();
+	places_clear();
+	duels_over();
+	values_over();
+	report(live);
 	free(threads);
 	return 0;
 }

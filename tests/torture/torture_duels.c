@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * torture_duels.c - two threads at one spot, again and again
+ *
+ * A race that two threads of a big tree run once in an hour is run here a hundred
+ * thousand times a second.  They meet in front of each try, and each is late by a
+ * random number of steps, none to a few dozen.
+ */
+#include <poll.h>
+#include <sched.h>
+
+#include "torture.h"
+
+#define TRIES	32		/* that are made ready together */
+#define KIDS	12
+
+struct try {
+	struct urctx_callback cb[KIDS];	/* each finds its own counter */
+	unsigned ran[KIDS];
+	struct urctx *at, *other, *kid[KIDS], *leaf[KIDS];
+	bool said[2];
+	int fd;
+};
+
+struct match;
+
+struct duel {
+	const char *name;
+	void (*ready)(struct match *m, struct try *t);
+	void (*act[2])(struct match *m, struct try *t);
+	void (*judge)(struct match *m, struct try *t);
+};
+
+struct match {
+	uint32_t meets[2][16] __attribute__((aligned(64)));	/* [0] counts, of each */
+	const struct duel *duel;
+	struct urctx *pen;		/* above what must be gone in the end */
+	struct try try[TRIES];
+};
+
+static struct match *matches;
+
+/* Both are here. */
+static void meet(struct match *m, int side)
+{
+	uint32_t *mine = &m->meets[side][0], *theirs = &m->meets[!side][0];
+	uint32_t now = *mine + 1;
+	unsigned spins = 0;
+
+	__atomic_store_n(mine, now, __ATOMIC_SEQ_CST);
+	while ((int32_t)(__atomic_load_n(theirs, __ATOMIC_ACQUIRE) - now) < 0)
+		if (++spins % 256 == 0)
+			sched_yield();
+}
+
+static void late(void)
+{
+	for (volatile uint32_t n = one_of(4) ? one_of(32) : 0; n; n--)
+		;
+}
+
+static void put_at(struct match *m, struct try *t)
+{
+	(void)m;
+	t_put(t->at);
+}
+
+static void put_kid0(struct match *m, struct try *t)
+{
+	(void)m;
+	t_put(t->kid[0]);
+}
+
+static void put_kid1(struct match *m, struct try *t)
+{
+	(void)m;
+	t_put(t->kid[1]);
+}
+
+static void cancel_at(struct match *m, struct try *t)
+{
+	(void)m;
+	t->said[0] = t_cancel(t->at, some_cause());
+}
+
+/* The last two children of one that was put leave together (ZOMBIE_SB). */
+static void ready_zombie(struct match *m, struct try *t)
+{
+	t->at = t_derive(m->pen);
+	t->kid[0] = t_derive(t->at);
+	t->kid[1] = t_derive(t->at);
+	t_put(t->at);
+}
+
+static void nothing(struct match *m, struct try *t)
+{
+	(void)m;
+	(void)t;
+}
+
+/* It is put, and its only child leaves (I15, the barrier through all threads). */
+static void ready_parent(struct match *m, struct try *t)
+{
+	t->at = t_derive(m->pen);
+	t->kid[0] = t_derive(t->at);
+}
+
+/* A child is made while its parent ends (G3). */
+static void ready_derive(struct match *m, struct try *t)
+{
+	t->at = t_derive(m->pen);
+	if (one_of(2))
+		t_put(t_derive(t->at));		/* it has had one before */
+}
+
+static void derive_kid(struct match *m, struct try *t)
+{
+	(void)m;
+	t->kid[0] = t_derive(t->at);
+}
+
+static void judge_derive(struct match *m, struct try *t)
+{
+	(void)m;
+	must(t_done(t->kid[0]) && t_cause(t->kid[0]) == t_cause(t->at));
+	t_put(t->kid[0]);
+	t_put(t->at);
+}
+
+/* Two cancel one tree: for either all is over when he is back (G2, help). */
+static void count_ran(struct urctx_callback *cb)
+{
+	struct try *t = NULL;
+	struct match *m;
+	long i;
+
+	for (i = 0; i < torture.duellists / 2 && !t; i++) {
+		m = &matches[i];
+		if ((char *)cb >= (char *)m->try && (char *)cb < (char *)(m + 1))
+			t = &m->try[((char *)cb - (char *)m->try) / (long)sizeof(*t)];
+	}
+	must(t);
+	must(__atomic_add_fetch(&t->ran[cb - t->cb], 1, __ATOMIC_RELAXED) == 1);
+}
+
+static void ready_cancel(struct match *m, struct try *t)
+{
+	int i;
+
+	t->at = t_derive(m->pen);
+	for (i = 0; i < KIDS; i++) {
+		t->ran[i] = 0;
+		t->kid[i] = t_derive(i % 3 ? t->kid[i - 1] : t->at);
+		t->leaf[i] = t_derive(t->kid[i]);
+		did(AFTER);
+		must(urctx_after(t->kid[i], &t->cb[i], count_ran) == 0);
+	}
+}
+
+static void cancel_all(struct match *m, struct try *t)
+{
+	int i;
+
+	(void)m;
+	t_cancel(t->at, some_cause());
+	for (i = 0; i < KIDS; i++)
+		must(t_done(t->kid[i]) && t_done(t->leaf[i]));
+}
+
+static void judge_cancel(struct match *m, struct try *t)
+{
+	int i;
+
+	(void)m;
+	for (i = 0; i < KIDS; i++) {
+		must(t_cause(t->leaf[i]) == t_cause(t->at));
+		did(STOP);
+		must(!urctx_stop(&t->cb[i]) && t->ran[i] == 1);
+		t_put(t->kid[i]);
+		t_put(t->leaf[i]);
+	}
+	t_put(t->at);
+}
+
+/* A callback is armed while its context ends. */
+static void ready_call(struct match *m, struct try *t)
+{
+	t->at = t_derive(m->pen);
+	t->ran[0] = 0;
+}
+
+static void arm(struct match *m, struct try *t)
+{
+	(void)m;
+	did(AFTER);
+	must(urctx_after(t->at, &t->cb[0], count_ran) == 0);
+}
+
+static void judge_call(struct match *m, struct try *t)
+{
+	(void)m;
+	did(STOP);
+	must(!urctx_stop(&t->cb[0]) && t->ran[0] == 1);
+	t_put(t->at);
+}
+
+/* It is stopped while its context ends. */
+static void ready_stop(struct match *m, struct try *t)
+{
+	ready_call(m, t);
+	arm(m, t);
+}
+
+static void stop_it(struct match *m, struct try *t)
+{
+	(void)m;
+	did(STOP);
+	t->said[1] = one_of(2) ? urctx_try_stop(&t->cb[0]) : urctx_stop(&t->cb[0]);
+}
+
+static void judge_stop(struct match *m, struct try *t)
+{
+	(void)m;
+	did(STOP);
+	must(!urctx_stop(&t->cb[0]));
+	must(t->ran[0] == !t->said[1]);
+	t_put(t->at);
+}
+
+/* Somebody goes to sleep while it ends (WAIT_SB, WAKE_SB). */
+static void wait_at(struct match *m, struct try *t)
+{
+	(void)m;
+	did(WAIT);
+	must(urctx_wait(t->at, urctx_now() + torture.stall) == 0);
+}
+
+/* And while its last child leaves (IDLE_SB, LEFT_SB). */
+static void wait_idle(struct match *m, struct try *t)
+{
+	(void)m;
+	did(IDLE);
+	must(urctx_wait_idle(t->at, urctx_now() + torture.stall) == 0);
+}
+
+/* One walks over what the other takes away: grace periods. */
+static void ready_walk(struct match *m, struct try *t)
+{
+	int i;
+
+	t->at = t_derive(m->pen);
+	for (i = 0; i < KIDS; i++) {
+		t->kid[i] = t_derive(t->at);
+		t->leaf[i] = t_derive(t->kid[i]);
+	}
+}
+
+static void take_away(struct match *m, struct try *t)
+{
+	int i;
+
+	(void)m;
+	for (i = 0; i < KIDS; i++) {
+		t_put(t->leaf[i]);
+		t_put(t->kid[i]);
+	}
+}
+
+/* Two parents end, each by another. */
+static void ready_any(struct match *m, struct try *t)
+{
+	struct urctx *both[2];
+
+	both[0] = t->at = t_derive(m->pen);
+	both[1] = t->other = t_derive(m->pen);
+	did(ANY);
+	must(urctx_with_any(both, 2, &t->kid[0]) == 0);
+	t->kid[1] = t_derive(t->kid[0]);
+}
+
+static void cancel_any(struct match *m, struct try *t, struct urctx *parent)
+{
+	(void)m;
+	t_cancel(parent, some_cause());
+	must(t_done(t->kid[0]) && t_done(t->kid[1]));
+}
+
+static void cancel_first(struct match *m, struct try *t)
+{
+	cancel_any(m, t, t->at);
+}
+
+static void cancel_second(struct match *m, struct try *t)
+{
+	cancel_any(m, t, t->other);
+}
+
+static void judge_any(struct match *m, struct try *t)
+{
+	const struct urctx_cause *cause = t_cause(t->kid[0]);
+
+	(void)m;
+	must(cause == t_cause(t->at) || cause == t_cause(t->other));
+	must(t_cause(t->kid[1]) == cause);
+	t_put(t->at);
+	t_put(t->kid[0]);
+	t_put(t->other);
+	t_put(t->kid[1]);
+}
+
+/* The descriptor is asked for while it ends (FD_SB). */
+static void ask_fd(struct match *m, struct try *t)
+{
+	(void)m;
+	did(FD);
+	t->fd = urctx_fd(t->at);
+	must(t->fd >= 0);
+}
+
+static void judge_fd(struct match *m, struct try *t)
+{
+	struct pollfd p = { .fd = t->fd, .events = POLLIN };
+
+	(void)m;
+	must(poll(&p, 1, 0) == 1);
+	t_put(t->at);
+}
+
+static const struct duel duels[] = {
+	{ "zombie", ready_zombie, { put_kid0, put_kid1 }, nothing },
+	{ "parent", ready_parent, { put_at, put_kid0 }, nothing },
+	{ "derive", ready_derive, { cancel_at, derive_kid }, judge_derive },
+	{ "cancel", ready_cancel, { cancel_all, cancel_all }, judge_cancel },
+	{ "after", ready_call, { cancel_at, arm }, judge_call },
+	{ "stop", ready_stop, { cancel_at, stop_it }, judge_stop },
+	{ "wait", ready_call, { cancel_at, wait_at }, put_at },
+	{ "idle", ready_parent, { put_kid0, wait_idle }, put_at },
+	{ "walk", ready_walk, { cancel_at, take_away }, put_at },
+	{ "any", ready_any, { cancel_first, cancel_second }, judge_any },
+	{ "fd", ready_call, { cancel_at, ask_fd }, judge_fd },
+};
+#define DUELS	(sizeof(duels) / sizeof(duels[0]))
+
+static const struct duel *choose(void)
+{
+	const struct duel *d = &duels[one_of(DUELS)];
+
+	while (torture.duel && strcmp(d->name, torture.duel))
+		d = &duels[one_of(DUELS)];
+	return d;
+}
+
+static void tries(struct match *m, int side)
+{
+	for (int i = 0; i < TRIES; i++) {
+		meet(m, side);
+		late();
+		m->duel->act[side](m, &m->try[i]);
+	}
+}
+
+/* What was put is gone, if nobody was lost. */
+static void pen_empties(struct match *m)
+{
+	did(IDLE);
+	if (urctx_wait_idle(m->pen, urctx_now() + torture.stall)) {
+		fprintf(stderr, "torture: %s: what was put does not go\n", m->duel->name);
+		abort();
+	}
+}
+
+static void lead(struct match *m)
+{
+	unsigned batches = 0;
+	int i;
+
+	do {
+		m->duel = is_over() ? NULL : choose();
+		for (i = 0; m->duel && i < TRIES; i++)
+			m->duel->ready(m, &m->try[i]);
+		meet(m, 0);
+		if (!m->duel)
+			break;
+		tries(m, 0);
+		meet(m, 0);
+		for (i = 0; i < TRIES; i++)
+			m->duel->judge(m, &m->try[i]);
+		more(&me()->duels, TRIES);
+		more(&me()->steps, 1);
+		if (++batches % 128 == 0)
+			pen_empties(m);
+	} while (true);
+}
+
+static void follow(struct match *m)
+{
+	do {
+		meet(m, 1);
+		if (!m->duel)
+			break;
+		tries(m, 1);
+		meet(m, 1);
+		more(&me()->steps, 1);
+	} while (true);
+}
+
+void *duel(void *arg)
+{
+	static uint32_t came;
+	uint32_t nr = __atomic_fetch_add(&came, 1, __ATOMIC_RELAXED);
+	struct match *m = &matches[nr / 2];
+
+	this_one = arg;
+	if (nr % 2)
+		follow(m);
+	else
+		lead(m);
+	return NULL;
+}
+
+void duels_make(void)
+{
+	long i;
+
+	if (!torture.duellists)
+		return;
+	must(!posix_memalign((void **)&matches, 64, (size_t)torture.duellists / 2 *
+							     sizeof(*matches)));
+	memset(matches, 0, (size_t)torture.duellists / 2 * sizeof(*matches));
+	for (i = 0; i < torture.duellists / 2; i++)
+		matches[i].pen = t_derive(NULL);
+}
+
+void duels_over(void)
+{
+	long i;
+
+	for (i = 0; i < torture.duellists / 2; i++) {
+		matches[i].duel = &duels[0];
+		pen_empties(&matches[i]);
+		t_put(matches[i].pen);
+	}
+	free(matches);
+}
