@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* ring_cover_leave.cpp - drains and detaches in odd places, chains, who reaps himself */
+#include "ring_cover.hpp"
+
+#include <urctx/join.h>
+
+/* A drain of what nothing was derived from by number, and of far too many joins. */
+TEST_CASE("drain looks behind joins, and not for ever", "[ring][drain]")
+{
+	ends p;
+	an_op op;
+	ring r(8);
+	OR_SKIP(r);
+	context root, stranger;
+	struct urctx *level = urctx_get(root), *next = nullptr;
+
+	/* 2^12 ways up from the last */
+	for (int i = 0; i < 12; i++) {
+		context left(level), right(level);
+		struct urctx *both[] = { left, right };
+
+		REQUIRE(urctx_with_any(both, 2, &next) == 0);
+		urctx_put(level);
+		level = next;
+	}
+	r.read(p.in(), level, op);
+	CHECK(urctx_ring_drain(r.r, level, urctx_now()) == 1);
+	CHECK(urctx_ring_drain(r.r, root, urctx_now()) == 1);
+	CHECK(urctx_ring_drain(r.r, stranger, urctx_now()) == 0);
+	p.put();
+	REQUIRE(r.until_ended(op));
+	CHECK(op.res == 1);
+	urctx_put(level);
+}
+
+TEST_CASE("a bind behind a timer of the caller's that is silent", "[ring][chain]")
+{
+	struct __kernel_timespec far = { 60, 0 };
+	ends p, q;
+	an_op first, behind;
+	ring r(8);
+	OR_SKIP(r);
+
+	struct io_uring_sqe *s = r.sqe();
+	io_uring_prep_read(s, p.in(), first.buf, 2, 0);
+	s->flags |= IOSQE_IO_LINK;
+	REQUIRE(urctx_ring_bind(r.r, s, nullptr, &first.op) == 0);
+	s = r.sqe();
+	io_uring_prep_link_timeout(s, &far, 0);
+	s->flags |= IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK;
+	r.read(q.in(), nullptr, behind);
+	p.put(2);
+	q.put(3);
+	REQUIRE(r.until_ended(first));
+	REQUIRE(r.until_ended(behind));
+	CHECK(first.res == 2);
+	CHECK(behind.res == 3);
+}
+
+TEST_CASE("an SQE of a refused op serves the next one", "[ring][bind]")
+{
+	ends p;
+	an_op op;
+	ring r(1);
+	OR_SKIP(r);
+	struct io_uring_sqe *s = r.sqe();
+
+	CHECK(urctx_ring_bind_flags(r.r, s, nullptr, &op.op, URCTX_NEVER, 1U << 30) == -EINVAL);
+	uint64_t refused = s->user_data;
+	r.submit();
+	REQUIRE(urctx_ring_wait(r.r, urctx_now() + SEC) == 0);
+	s = r.sqe();
+	io_uring_prep_read(s, p.in(), op.buf, 1, 0);
+	s->user_data = refused;
+	CHECK(urctx_ring_bind(r.r, s, nullptr, &op.op) == 0);
+	p.put();
+	REQUIRE(r.until_ended(op));
+	CHECK(op.res == 1);
+}
+
+TEST_CASE("complete() that reaps by itself", "[ring][api]")
+{
+	an_op first, others[3];
+	ring r(8);
+	OR_SKIP(r);
+
+	first.then = [&] {
+		struct io_uring_cqe *cqe, copy;
+
+		while (!io_uring_peek_cqe(&r.u, &cqe)) {
+			copy = *cqe;
+			io_uring_cqe_seen(&r.u, cqe);
+			CHECK(urctx_ring_dispatch(r.r, &copy));
+		}
+	};
+	REQUIRE(urctx_ring_bind(r.r, r.sqe(), nullptr, &first.op) == 0);
+	for (auto &op : others)
+		REQUIRE(urctx_ring_bind(r.r, r.sqe(), nullptr, &op.op) == 0);
+	CHECK(urctx_ring_wait(r.r, urctx_now() + PATIENCE) == 4);
+	for (auto &op : others) {
+		CHECK(op.calls == 1);
+		CHECK(op.res == 0);
+	}
+}
+
+TEST_CASE("a child that returns from foreign() takes no CQE", "[ring][fork]")
+{
+	struct both {
+		pid_t parent = getpid();
+		int status = -1;
+	} both;
+	struct urctx_ring_params params = {};
+	an_op next;
+
+	params.arg = &both;
+	params.foreign = [](void *arg, const struct io_uring_cqe *) {
+		struct both *b = (struct both *)arg;
+		pid_t child = fork();
+
+		if (child)
+			waitpid(child, &b->status, 0);
+	};
+	ring r(8, 0, &params);
+	OR_SKIP(r);
+	r.sqe()->user_data = 1;
+	REQUIRE(urctx_ring_bind(r.r, r.sqe(), nullptr, &next.op) == 0);
+	int ret = urctx_ring_wait(r.r, urctx_now() + PATIENCE);
+	if (getpid() != both.parent)
+		_exit(ret != -EPERM || next.calls != 0);
+	CHECK(both.status == 0);
+	REQUIRE(r.until_ended(next));
+	CHECK(next.calls == 1);
+}
+
+TEST_CASE("detach submits what the caller has taken by himself", "[ring][detach]")
+{
+	struct urctx_ring_params params = {};
+	int met = 0;
+
+	params.arg = &met;
+	params.foreign = [](void *arg, const struct io_uring_cqe *cqe) {
+		*(int *)arg += cqe->user_data == 7;
+	};
+	ring r(8, 0, &params);
+	OR_SKIP(r);
+	struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
+	io_uring_prep_nop(s);
+	s->user_data = 7;
+	CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+	r.r = nullptr;
+	CHECK(met == 1);
+}
+
+TEST_CASE("detach behind an open chain of a ring that knows no context",
+	  "[ring][detach][chain]")
+{
+	ring r(8);
+	OR_SKIP(r);
+
+	r.sqe()->flags |= IOSQE_IO_LINK;
+	CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+	r.r = nullptr;
+	CHECK(io_uring_cq_ready(&r.u) == 0);
+	CHECK(io_uring_sq_ready(&r.u) == 0);
+}
+
+TEST_CASE("the alarm does not go into an open chain", "[ring][timer][chain]")
+{
+	struct urctx_ring_params params = {};
+	an_op op;
+
+	params.flags = URCTX_RING_TIMER;
+	ring r(8, 0, &params);
+	OR_SKIP(r);
+	held clock;
+	uint64_t ud = read_nowhere(r, nullptr, op, urctx_now() + SEC);
+	drop_queued(r);
+	r.sqe()->flags |= IOSQE_IO_LINK;
+	CHECK(r.turn() == 0);
+	CHECK(r.queued().size() == 1);
+	(void)r.sqe();
+	CHECK(r.turn() == SEC);
+	CHECK(r.queued().size() == 3);
+	CHECK(r.queued()[2]->opcode == IORING_OP_TIMEOUT);
+	urctx_clock_release();
+	r.submit();
+	REQUIRE(r.feed(ud, 1));
+}
