@@ -80,13 +80,16 @@ static int one(const struct mc_scenario *s)
 		escape(r->why);
 		printf("\",\"executions\":%lu,\"states\":%lu,\"steps\":%lu,\"locations\":%u,"
 		       "\"restarts\":%lu,\"seconds\":%.3f,\"bound\":%d,"
-		       "\"outcomes\":\"%u:%lx\"}\n",
+		       "\"histories\":%lu,\"outcomes\":\"%u:%lx\"}\n",
 		       r->executions, r->states, r->steps, r->locations, r->restarts,
-		       r->seconds, r->bound, r->noutcomes, (unsigned long)r->outcomes);
+		       r->seconds, r->bound, r->histories, r->noutcomes,
+		       (unsigned long)r->outcomes);
 	} else {
 		printf("%-36s %-8s %-10s %10lu ex %9lu st %11lu steps %8.3f s", s->name,
 		       s->guarantees ? s->guarantees : "", r->verdict, r->executions,
 		       r->states, r->steps, r->seconds);
+		if (r->histories)
+			printf(" %lu histories", r->histories);
 		if (r->bound >= 0)
 			printf(" bound %d", r->bound);
 		printf(" %s\n", r->why);

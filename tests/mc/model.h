@@ -199,6 +199,11 @@ extern unsigned long states;
 bool seen(uint64_t key);		/* and adds it */
 void states_reset(void);
 
+/* calls.c */
+extern unsigned long histories;
+void history_begin(void);
+void history_end(void);
+
 /* step.c */
 uint64_t do_op(struct op *o);		/* called by the code under test */
 int alternatives(int t);		/* 0: it is done, or blocked */
@@ -211,7 +216,7 @@ void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct result {
 	const char *verdict;		/* "ok", "FAIL", "incomplete" */
 	char why[256];
-	unsigned long executions, states, steps, restarts;
+	unsigned long executions, states, steps, restarts, histories;
 	double seconds;
 	int bound;			/* of preemptions, -1: none */
 	unsigned locations;

@@ -175,6 +175,8 @@ static void all_done(void)
 	if (S->fini && !failed)
 		run_alone(S->fini);
 	if (!failed)
+		history_end();
+	if (!failed)
 		alloc_check_leaks();
 }
 
@@ -306,6 +308,7 @@ static void report(struct result *r, enum outcome o, double start)
 	r->verdict = o == DONE ? "ok" : o == FAILED ? "FAIL" : "incomplete";
 	r->executions = leaves + pruned;
 	r->states = states;
+	r->histories = histories;
 	r->steps = steps;
 	r->seconds = now() - start;
 	r->bound = bound;
@@ -376,6 +379,7 @@ static void begin(const struct mc_scenario *s)
 		;
 	if (s->init)
 		run_alone(s->init);
+	history_begin();
 }
 
 void search_scenario(const struct mc_scenario *s, int preemptions, double seconds,
