@@ -104,6 +104,7 @@ void places_clear(void);
 struct urctx *look(unsigned long i);
 unsigned long somewhere(void);
 const struct urctx_cause *some_cause(void);
+bool same_end(struct urctx *child, struct urctx *parent);
 bool known_cause(const struct urctx_cause *cause);
 void op_derive(void);
 void op_cancel(void);

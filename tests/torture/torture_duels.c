@@ -13,6 +13,7 @@
 
 #define TRIES	32		/* that are made ready together */
 #define KIDS	12
+#define FAR	(16U << 20)	/* bytes: more than caches hold */
 
 struct try {
 	struct urctx_callback cb[KIDS];	/* each finds its own counter */
@@ -53,10 +54,19 @@ static void meet(struct match *m, int side)
 			sched_yield();
 }
 
-static void late(void)
+/*
+ * Late by some steps; or its stores are: a few that miss every cache stand in front of
+ * them in the store buffer, and its loads overtake them.  That is what fences are for.
+ */
+static void late(int side)
 {
-	for (volatile uint32_t n = one_of(4) ? one_of(32) : 0; n; n--)
+	static char far[2][FAR] __attribute__((aligned(4096)));
+	unsigned n;
+
+	for (volatile uint32_t i = one_of(2) ? one_of(16) : one_of(256); i; i--)
 		;
+	for (n = one_of(2) ? one_of(8) : one_of(3) ? 0 : 48; n; n--)
+		__atomic_store_n(&far[side][one_of(FAR / 64) * 64], 1, __ATOMIC_RELAXED);
 }
 
 static void put_at(struct match *m, struct try *t)
@@ -266,6 +276,42 @@ static void take_away(struct match *m, struct try *t)
 	}
 }
 
+/* Or takes away and makes again elsewhere, of the same memory: what lives stays (I4). */
+static void ready_move(struct match *m, struct try *t)
+{
+	int i;
+
+	t->at = t_derive(m->pen);
+	t->other = t_derive(m->pen);
+	for (i = 0; i < KIDS; i++)
+		t->kid[i] = t_derive(t->at);
+}
+
+static void move(struct match *m, struct try *t)
+{
+	int i;
+
+	(void)m;
+	for (i = KIDS; i--;) {
+		t_put(t->kid[i]);
+		t->kid[i] = t_derive(t->other);
+	}
+}
+
+static void judge_move(struct match *m, struct try *t)
+{
+	int i;
+
+	(void)m;
+	must(!t_done(t->other));
+	for (i = 0; i < KIDS; i++) {
+		must(!t_done(t->kid[i]));
+		t_put(t->kid[i]);
+	}
+	t_put(t->other);
+	t_put(t->at);
+}
+
 /* Two parents end, each by another. */
 static void ready_any(struct match *m, struct try *t)
 {
@@ -336,6 +382,7 @@ static const struct duel duels[] = {
 	{ "wait", ready_call, { cancel_at, wait_at }, put_at },
 	{ "idle", ready_parent, { put_kid0, wait_idle }, put_at },
 	{ "walk", ready_walk, { cancel_at, take_away }, put_at },
+	{ "move", ready_move, { cancel_at, move }, judge_move },
 	{ "any", ready_any, { cancel_first, cancel_second }, judge_any },
 	{ "fd", ready_call, { cancel_at, ask_fd }, judge_fd },
 };
@@ -354,7 +401,7 @@ static void tries(struct match *m, int side)
 {
 	for (int i = 0; i < TRIES; i++) {
 		meet(m, side);
-		late();
+		late(side);
 		m->duel->act[side](m, &m->try[i]);
 	}
 }

@@ -102,13 +102,12 @@ static bool readable(int fd)
 static void family_ended(struct relative *r, unsigned nr, struct urctx *head,
 			 const struct urctx_cause *own)
 {
-	const struct urctx_cause *cause = t_cause(head);
 	unsigned i;
 
-	must(t_err(head) && (!own || cause == own));
+	must(t_err(head) && (!own || t_cause(head) == own));
 	for (i = 0; i < nr; i++) {
 		must(t_done(r[i].ctx));
-		must(t_cause(r[i].ctx) == cause);
+		must(same_end(r[i].ctx, head));
 		/* it has run, or is running, and then stop waits for it */
 		did(STOP);
 		must(!urctx_stop(&r[i].cb));

@@ -123,15 +123,14 @@ static void bind_some(struct ring *g, struct berth *b)
 }
 
 /* Who waits for nothing but its context, whose end has been seen, is not left. */
-static void look_after(struct ring *g, struct berth *b)
+static void look_after(struct berth *b)
 {
 	int64_t now = urctx_now();
 
-	(void)g;
 	if (!b->since && t_done(b->ctx))
 		b->since = now;
 	must(!b->since || now - b->since < torture.stall);
-	if (++b->turns == 64) {
+	if (++b->turns >= 64 && !b->since) {
 		did(CANCEL);
 		urctx_op_cancel(&b->op, &lived);
 		b->since = now;
@@ -150,7 +149,7 @@ void op_ring(void)
 		struct berth *b = &g->berth[i];
 
 		if (b->busy)
-			look_after(g, b);
+			look_after(b);
 		else
 			bind_some(g, b);
 	}

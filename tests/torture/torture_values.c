@@ -101,7 +101,7 @@ void op_lookup(void)
 /* Who was the last to see them may be the library's thread: he has his time. */
 void values_over(void)
 {
-	int64_t until = urctx_now() + 10 * SECOND;
+	int64_t until = urctx_now() + torture.stall;
 	struct payload *p;
 
 	while (__atomic_load_n(&releases, __ATOMIC_RELAXED) != made &&
