@@ -344,7 +344,8 @@ void ring_timer_check(struct urctx_ring *r, struct ring_op *op);
 /* ring_alarm.c */
 uint64_t alarm_ud(const struct urctx_ring *r);
 bool ring_alarm_set(struct urctx_ring *r, int64_t when);
-void ring_alarm_answer(struct urctx_ring *r, const struct io_uring_cqe *cqe);
+/* False: it answers to nothing. */
+bool ring_alarm_answer(struct urctx_ring *r, const struct io_uring_cqe *cqe);
 
 /* ring_dispatch.c */
 bool ring_deliver(struct urctx_ring *r, const struct io_uring_cqe *cqe);

@@ -16,6 +16,11 @@ uint64_t alarm_ud(const struct urctx_ring *r)
 	return ud_make(0, r->alarm_gen & UD_GEN_MASK, KIND_ALARM);
 }
 
+static uint64_t move_ud(const struct urctx_ring *r)
+{
+	return ud_make(UD_MOVE, r->alarm_gen & UD_GEN_MASK, KIND_ALARM);
+}
+
 static void begin(struct urctx_ring *r, struct io_uring_sqe *sqe)
 {
 	r->alarm_gen++;
@@ -29,7 +34,7 @@ static void move(struct urctx_ring *r, struct io_uring_sqe *sqe)
 				     IORING_TIMEOUT_ABS);
 	if (!r->drain)
 		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = ud_make(UD_MOVE, r->alarm_gen & UD_GEN_MASK, KIND_ALARM);
+	sqe->user_data = move_ud(r);
 }
 
 /* False: not yet, turn again. */
@@ -64,14 +69,18 @@ static void refused(struct urctx_ring *r)
 	ring_limit(r, URCTX_RING_NO_TIMEOUT);
 }
 
-void ring_alarm_answer(struct urctx_ring *r, const struct io_uring_cqe *cqe)
+bool ring_alarm_answer(struct urctx_ring *r, const struct io_uring_cqe *cqe)
 {
 	if (cqe->user_data == alarm_ud(r)) {
 		r->alarm_at = URCTX_NEVER;
 		if (cqe->res != -ETIME && cqe->res != -ECANCELED)
 			refused(r);
-	} else if (cqe->res < 0 && cqe->res != -ENOENT && cqe->res != -EALREADY) {
-		/* a move that came too late says one of these two */
-		refused(r);
+		return true;
 	}
+	/* a move that came too late says one of these two */
+	if (cqe->user_data == move_ud(r) && cqe->res < 0 && cqe->res != -ENOENT &&
+	    cqe->res != -EALREADY)
+		refused(r);
+	/* the alarm that it would move may have been followed by another */
+	return ((cqe->user_data >> 3) & UD_SLOT_MASK) == UD_MOVE;
 }

@@ -132,7 +132,9 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 			ring_answer(r, op, cqe->res);
 		return true;
 	case KIND_OWED:
-		r->owed -= r->owed != 0;
+		if (!r->owed)
+			return stale(r);
+		r->owed--;
 		return true;
 	case KIND_TIMER:
 		if (op && !URCTX_RULE_21 && cqe->res != -ECANCELED)
@@ -141,6 +143,8 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 	case KIND_NOP:
 		return true;
 	case KIND_UNWAKE:
+		if (!r->closing)
+			return stale(r);	/* only detach asks for that */
 		if (cqe->user_data == SETTLED_UD)
 			r->settled = true;
 		else if (cqe->res == -EACCES && !r->drain)
@@ -149,8 +153,7 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 			not_disarmed(r);
 		return true;
 	case KIND_ALARM:
-		ring_alarm_answer(r, cqe);
-		return true;
+		return ring_alarm_answer(r, cqe) || stale(r);
 	case KIND_WAKE:
 		woken(r, cqe);
 		return true;
