@@ -183,8 +183,8 @@ TEST_CASE("a context that ends while the turn looks at its deadline", "[ring][de
 	OR_SKIP(r);
 	held clock;
 	struct urctx *with = nullptr;
-	REQUIRE(urctx_with_value(nullptr, &key, &key, &with) == 0);
-	REQUIRE(urctx_with_timeout(with, SEC, &a) == 0);
+	REQUIRE(urctx_with_timeout(nullptr, SEC, &with) == 0);
+	REQUIRE(urctx_with_value(with, &key, &key, &a) == 0);
 	urctx_put(with);
 	REQUIRE(urctx_with_timeout(nullptr, SEC, &b) == 0);
 	victim = b;
