@@ -42,7 +42,7 @@ class Suite:
 
     @staticmethod
     def env(so, **more):
-        return {**os.environ, "LD_LIBRARY_PATH": str(so), "URCTX_TEST_LIMIT": "60", **more}
+        return {**os.environ, "LD_LIBRARY_PATH": str(so), "URCTX_TEST_LIMIT": "120", **more}
 
     def run(self, program, names, so, limit, **more):
         """(status, seconds): 0 passed, None did not end in time; anything else failed."""
@@ -79,7 +79,7 @@ def limited():
     """A mutant may run wild: memory, and files it writes."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (16 << 30, 16 << 30))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 30, 1 << 30))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 << 30, 64 << 30))
 
 
 def escaped(name):
@@ -172,7 +172,7 @@ def the_map(suite, build, where, key, say):
     begun = time.monotonic()
     for program, name in suite.cases():
         with tempfile.TemporaryDirectory() as seen:
-            status, took = suite.run(program, [name], build.where / "so", 60,
+            status, took = suite.run(program, [name], build.where / "so", 120,
                                      URCTX_COVER=seen)
             if status != 0:
                 left_out.append(f"{program}: {name} ({status})")

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* edges.cpp - the last value that counts, and the first that does not */
+#include "clock.hpp"
+#include <catch2/catch.hpp>
+#include <urctx/join.h>
+#include <urctx/value.h>
+
+namespace
+{
+const struct urctx_cause why = { "why", __FILE__, "edges", __LINE__, -EPROTO };
+
+struct urctx *grace_of(struct urctx *parent, int64_t grace)
+{
+	struct urctx *ctx = nullptr;
+
+	REQUIRE(urctx_with_grace(parent, grace, &ctx) == 0);
+	return ctx;
+}
+
+struct urctx *joined(const std::vector<struct urctx *> &parents)
+{
+	struct urctx *ctx = nullptr;
+
+	REQUIRE(urctx_with_any(parents.data(), parents.size(), &ctx) == 0);
+	return ctx;
+}
+
+struct urctx *timeout(struct urctx *parent, int64_t ns)
+{
+	struct urctx *ctx = nullptr;
+
+	REQUIRE(urctx_with_timeout(parent, ns, &ctx) == 0);
+	return ctx;
+}
+}
+
+TEST_CASE("a grace period that is none, never over, or negative", "[edges]")
+{
+	held_clock clock(100);
+	struct urctx *parent = derive(nullptr);
+	struct urctx *never = grace_of(parent, URCTX_NEVER);
+	struct urctx *root = grace_of(nullptr, 50);
+	struct urctx *most = grace_of(parent, URCTX_NEVER - 100);
+	struct urctx *less = grace_of(parent, -7);
+	counted on_less;
+
+	REQUIRE(on_less.after(less) == 0);
+	urctx_cancel(parent);
+	CHECK(urctx_clock_advance(0) == 0);
+	CHECK(on_less.ran == 1);
+	CHECK(urctx_err(less) == -ECANCELED);
+	CHECK(urctx_clock_advance(1000000 * SEC) == 0);
+	for (struct urctx *ctx : { never, root, most }) {
+		CHECK(urctx_err(ctx) == 0);
+		CHECK_FALSE(urctx_deadline(ctx, nullptr));
+		CHECK(urctx_remaining(ctx) == URCTX_NEVER);
+		urctx_cancel_cause(ctx, &why);
+		CHECK(urctx_cause(ctx) == &why);
+		urctx_put(ctx);
+	}
+	urctx_put(less);
+	urctx_put(parent);
+}
+
+TEST_CASE("a join has the cause of the deadline that it has", "[edges]")
+{
+	for (int before : { 0, 1 }) {
+		held_clock clock;
+		context late(nullptr, 100), early(nullptr, 50, &why);
+		struct urctx *any = before ? joined({ early, late }) :
+					     joined({ late, early });
+		int64_t when = 0;
+
+		REQUIRE(urctx_deadline(any, &when));
+		CHECK(when == 50);
+		/* it looks for itself: nobody has told it when the clock is let go */
+		urctx_clock_release();
+		CHECK(urctx_err(any) == -ETIME);
+		CHECK(urctx_cause(any) == &why);
+		REQUIRE(urctx_clock_hold(0) == 0);
+		urctx_put(any);
+	}
+}
+
+TEST_CASE("a join of one parent, twice the same, too many", "[edges]")
+{
+	static const struct urctx_key key = { "key", nullptr };
+	constexpr size_t MOST = 1048576;
+	struct urctx *parent = derive(nullptr), *other = derive(nullptr);
+	struct urctx *with = nullptr, *any = nullptr;
+	char here;
+
+	REQUIRE(urctx_with_value(parent, &key, &here, &with) == 0);
+	std::vector<struct urctx *> same(MOST + 1, with);
+	CHECK(urctx_with_any(same.data(), MOST + 1, &any) == -EINVAL);
+	CHECK(urctx_with_any(same.data(), 0, &any) == -EINVAL);
+	CHECK(urctx_with_any(nullptr, 2, &any) == -EINVAL);
+	CHECK(urctx_with_any(same.data(), 2, nullptr) == -EINVAL);
+	CHECK(any == nullptr);
+	REQUIRE(urctx_with_any(same.data(), MOST, &any) == 0);
+	CHECK(urctx_value(any, &key) == &here);
+	urctx_put(any);
+
+	/* values are the first's, and NULL has none */
+	any = joined({ with, other });
+	CHECK(urctx_value(any, &key) == &here);
+	urctx_put(any);
+	for (const auto &parents : { std::vector<struct urctx *>{ other, with, with },
+				     { nullptr, with, other }, { nullptr, with } }) {
+		any = joined(parents);
+		CHECK(urctx_value(any, &key) == nullptr);
+		CHECK(urctx_err(any) == 0);
+		urctx_put(any);
+	}
+	any = joined({ nullptr, nullptr });
+	CHECK(urctx_err(any) == 0);
+	urctx_cancel(any);
+	CHECK(urctx_err(any) == -ECANCELED);
+	urctx_put(any);
+	any = joined({ nullptr, with });
+	urctx_cancel_cause(parent, &why);
+	CHECK(urctx_cause(any) == &why);
+	urctx_put(any);
+	for (struct urctx *ctx : { with, other, parent })
+		urctx_put(ctx);
+}
+
+TEST_CASE("a join of many ends with any of them, however far they are apart", "[edges]")
+{
+	constexpr size_t MANY = 70;
+
+	for (size_t which : { (size_t)0, (size_t)1, (size_t)31, (size_t)32, (size_t)33, MANY - 1 }) {
+		std::vector<struct urctx *> parents;
+		struct urctx *any;
+
+		for (size_t i = 0; i < MANY; i++)
+			parents.push_back(derive(nullptr));
+		std::vector<struct urctx *> twice(parents);
+		twice.insert(twice.end(), parents.begin(), parents.end());
+		any = joined(twice);
+		CHECK(urctx_err(any) == 0);
+		urctx_cancel_cause(parents[which], &why);
+		CHECK(same_word(any, &why));
+		urctx_put(any);
+		/* none of them is kept by it: what is derived now is its own */
+		for (struct urctx *ctx : parents)
+			urctx_put(ctx);
+	}
+}
+
+TEST_CASE("timeouts at the ends of what a number can say", "[edges]")
+{
+	held_clock clock(100);
+	struct urctx *last = timeout(nullptr, URCTX_NEVER - 101);
+	struct urctx *beyond = timeout(nullptr, URCTX_NEVER - 100);
+	struct urctx *one = timeout(nullptr, 1);
+	int64_t when = 0;
+
+	REQUIRE(urctx_deadline(last, &when));
+	CHECK(when == URCTX_NEVER - 1);
+	CHECK(urctx_remaining(last) == URCTX_NEVER - 101);
+	CHECK_FALSE(urctx_deadline(beyond, &when));
+	CHECK(urctx_remaining(beyond) == URCTX_NEVER);
+	CHECK(urctx_remaining(one) == 1);
+	CHECK(urctx_err(one) == 0);
+	for (int64_t ns : { (int64_t)0, (int64_t)-1, INT64_MIN }) {
+		struct urctx *none = timeout(nullptr, ns);
+
+		CHECK(urctx_err(none) == -ETIME);
+		CHECK(urctx_remaining(none) == 0);
+		REQUIRE(urctx_deadline(none, &when));
+		CHECK(when == 100);
+		urctx_put(none);
+	}
+	CHECK(urctx_clock_advance(1) == 0);
+	CHECK(urctx_remaining(one) == 0);
+	CHECK(urctx_err(one) == -ETIME);
+	for (struct urctx *ctx : { last, beyond, one })
+		urctx_put(ctx);
+}
+
+TEST_CASE("of two equal deadlines the one above is what ends it", "[edges]")
+{
+	static const struct urctx_cause below = { "below", __FILE__, __func__,
+						  __LINE__, -EPROTO };
+	held_clock clock;
+	context top(nullptr, 50, &why), same(top, 50, &below), later(top, 51, &below),
+		sooner(top, 49, &below);
+	int64_t when = 0;
+
+	REQUIRE(urctx_deadline(later, &when));
+	CHECK(when == 50);
+	REQUIRE(urctx_deadline(sooner, &when));
+	CHECK(when == 49);
+	CHECK(urctx_clock_advance(50) == 0);
+	CHECK(urctx_cause(same) == &why);
+	CHECK(urctx_cause(later) == &why);
+	CHECK(urctx_cause(sooner) == &below);
+	CHECK(urctx_cause(top) == &why);
+}
