@@ -129,7 +129,8 @@ TEST_CASE("a join of many ends with any of them, however far they are apart", "[
 {
 	constexpr size_t MANY = 70;
 
-	for (size_t which : { (size_t)0, (size_t)1, (size_t)31, (size_t)32, (size_t)33, MANY - 1 }) {
+	for (size_t which : { (size_t)0, (size_t)1, (size_t)31, (size_t)32, (size_t)33,
+			       MANY - 1 }) {
 		std::vector<struct urctx *> parents;
 		struct urctx *any;
 
