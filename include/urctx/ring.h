@@ -153,10 +153,10 @@ struct urctx_ring_params {
  * @cqe_flags: of the CQE; the second half of a big one (CQE32) is not handed on
  * @private_: the library's
  *
- * 96 bytes.  The library's from bind on, and yours again when complete() is
- * entered for its last CQE.  @cause, @res and @cqe_flags are valid inside
- * complete().  Beside the op, the buffer: the kernel's for as long.  A zero-copy
- * send has two CQEs: the buffer is yours after the last.
+ * 96 bytes; 88 where a pointer has 4.  The library's from bind on, and yours again
+ * when complete() is entered for its last CQE.  @cause, @res and @cqe_flags are valid
+ * inside complete().  Beside the op, the buffer: the kernel's for as long.  A
+ * zero-copy send has two CQEs: the buffer is yours after the last.
  */
 struct urctx_op {
 	void (*complete)(struct urctx_op *op);
