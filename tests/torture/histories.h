@@ -16,6 +16,7 @@
 #define SETUP	6		/* contexts that are there before */
 #define SHARED	2		/* callbacks that are there before, for all to stop */
 #define RUNS	(SHARED + THREADS * ARMS)
+#define LINES	(OPS + 2 * RUNS + SETUP)
 #define BATCH	64
 
 struct callback {
@@ -26,7 +27,7 @@ struct callback {
 
 /* What one thread does in a burst. */
 struct page {
-	struct history_call call[OPS + 2 * RUNS];
+	struct history_call call[LINES];
 	unsigned nr, outer;
 	struct urctx *made[OPS];	/* NULL: put */
 	struct callback cb[ARMS];

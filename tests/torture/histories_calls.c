@@ -39,6 +39,7 @@ static struct history_call *write_down(struct spec_call what)
 {
 	struct history_call *c = &writing->call[writing->nr++];
 
+	must(writing->nr <= LINES);
 	*c = (struct history_call){ .what = what, .outer = HISTORY_OUTER };
 	return c;
 }
@@ -208,10 +209,8 @@ void burst_calls(struct burst *b, unsigned thread, uint64_t *seed)
 			call_stop(b, thread, seed);
 		else if (what < 12)
 			call_put(writing, thread, seed);
-		else {
-			ctx = some(b, thread, seed, &at);
+		else if ((ctx = some(b, thread, seed, &at)))
 			call_look(ctx, at, what % 3);
-		}
 	}
 }
 
