@@ -8,6 +8,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -42,6 +43,18 @@ static void write_all(void)
 {
 	for (unsigned i = 0; i < nr; i++)
 		libraries[i]();
+}
+
+/* For who is going to be told that it took too long. */
+static void terminated(int sig)
+{
+	_exit(128 + sig);
+}
+
+__attribute__((constructor)) static void listen_to_term(void)
+{
+	if (getenv("COVER_ON_TERM"))
+		signal(SIGTERM, terminated);
 }
 
 static void *next(const char *name)

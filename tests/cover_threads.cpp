@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cover_threads.cpp - seldom paths between threads, each led there by hand
+ *
+ * Where a test needs a thread to sleep it asks the kernel whether it does.
+ */
+#include <catch2/catch.hpp>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <urctx/clock.h>
+#include <urctx/watch.h>
+#include "clock.hpp"
+#include "dump.hpp"
+
+/* Until that thread of this process sleeps; false: it has not in ten seconds. */
+static bool asleep(const std::atomic<pid_t> &tid)
+{
+	int64_t end = urctx_now() + 10 * SEC;
+	char name[64], state = 0;
+
+	for (; urctx_now() < end && state != 'S'; sched_yield()) {
+		FILE *f;
+
+		if (!tid.load())
+			continue;
+		snprintf(name, sizeof(name), "/proc/self/task/%d/stat", (int)tid.load());
+		f = fopen(name, "r");
+		if (!f)
+			return false;
+		if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+			state = 0;
+		fclose(f);
+	}
+	return state == 'S';
+}
+
+static pid_t self()
+{
+	return (pid_t)syscall(SYS_gettid);
+}
+
+static bool readable(int fd)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+
+	return poll(&pfd, 1, 0) == 1;
+}
+
+TEST_CASE("threads: a callback stops one that runs elsewhere, and waits for it", "[threads]")
+{
+	owned one, two;
+	counted runs, stops;
+	gate begun, go;
+	std::atomic<pid_t> tid{ 0 };
+	std::atomic<bool> over{ false };
+	bool stopped = true, was_over = false;
+
+	runs.also = [&] {
+		begun.set();
+		go.wait();
+		over = true;
+	};
+	stops.also = [&] {
+		tid = self();
+		stopped = urctx_stop(&runs.cb);
+		was_over = over;
+	};
+	REQUIRE(runs.after(one) == 0);
+	REQUIRE(stops.after(two) == 0);
+	thread a([&] { urctx_cancel(one); });
+	begun.wait();
+	thread b([&] { urctx_cancel(two); });
+	CHECK(asleep(tid));
+	go.set();
+	a.join();
+	b.join();
+	CHECK_FALSE(stopped);		/* it had begun */
+	CHECK(was_over);		/* and stop() came back behind it */
+	CHECK(runs.ran == 1);
+	CHECK(stops.ran == 1);
+}
+
+TEST_CASE("threads: two wait for the end of one callback", "[threads]")
+{
+	owned ctx;
+	counted runs;
+	gate begun, go;
+	std::atomic<pid_t> tid[2] = { { 0 }, { 0 } };
+	std::atomic<bool> over{ false };
+	bool fine[2] = {};
+
+	runs.also = [&] {
+		begun.set();
+		go.wait();
+		over = true;
+	};
+	REQUIRE(runs.after(ctx) == 0);
+	thread a([&] { urctx_cancel(ctx); });
+	begun.wait();
+	thread b([&] {
+		tid[0] = self();
+		fine[0] = !urctx_stop(&runs.cb) && over;
+	});
+	CHECK(asleep(tid[0]));
+	thread c([&] {
+		tid[1] = self();
+		fine[1] = !urctx_stop(&runs.cb) && over;
+	});
+	CHECK(asleep(tid[1]));
+	CHECK_FALSE(urctx_try_stop(&runs.cb));		/* which never waits */
+	go.set();
+	a.join();
+	b.join();
+	c.join();
+	CHECK(fine[0]);
+	CHECK(fine[1]);
+}
+
+TEST_CASE("threads: a wake that nobody meant ends no wait", "[threads]")
+{
+	owned ctx;
+	std::atomic<pid_t> tid{ 0 };
+	std::atomic<int> ret{ 1 };
+	int64_t end = urctx_now() + 10 * SEC;
+	long woken = 0;
+
+	thread waiter([&] {
+		tid = self();
+		ret = urctx_wait(ctx, URCTX_NEVER);
+	});
+	/* the word that it sleeps at is the first of the context */
+	while (!woken && urctx_now() < end) {
+		CHECK(asleep(tid));
+		woken = syscall(SYS_futex, ctx.ctx, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+	}
+	CHECK(woken == 1);
+	CHECK(asleep(tid));
+	CHECK(ret == 1);
+	CHECK(urctx_cancel(ctx));
+	waiter.join();
+	CHECK(ret == 0);
+}
+
+TEST_CASE("threads: a first child while somebody waits", "[threads]")
+{
+	owned ctx;
+	std::atomic<pid_t> tid{ 0 };
+	std::atomic<int> ret{ 1 };
+
+	thread waiter([&] {
+		tid = self();
+		ret = urctx_wait(ctx, URCTX_NEVER);
+	});
+	CHECK(asleep(tid));
+	owned child(ctx.ctx);		/* the word changes, and means the same */
+
+	CHECK(urctx_cancel(ctx));
+	waiter.join();
+	CHECK(ret == 0);
+	CHECK(urctx_done(child));
+}
+
+TEST_CASE("threads: idle is no question for a callback", "[threads]")
+{
+	owned ctx, other(ctx.ctx);
+	counted asks;
+	int ret[2] = {};
+
+	asks.also = [&] {
+		ret[0] = urctx_wait_idle(ctx, URCTX_NEVER);
+		ret[1] = urctx_clock_advance(1);
+	};
+	REQUIRE(asks.after(ctx) == 0);
+	CHECK(urctx_cancel(ctx));
+	CHECK(asks.ran == 1);
+	CHECK(ret[0] == -EDEADLK);
+	CHECK(ret[1] == -EDEADLK);
+}
+
+static int released;
+
+TEST_CASE("threads: a release does not advance the clock it holds up", "[threads]")
+{
+	static const struct urctx_key key = {
+		.name = "released", .release = [](void *) { released = urctx_clock_advance(1); },
+	};
+	held_clock clock(SEC);
+	struct urctx *ctx = nullptr;
+
+	released = 1;
+	REQUIRE(urctx_with_value(nullptr, &key, nullptr, &ctx) == 0);
+	urctx_put(ctx);
+	CHECK(released == -EDEADLK);
+	CHECK(urctx_now() == SEC);
+}
+
+TEST_CASE("threads: many at once are all waited for", "[threads]")
+{
+	constexpr size_t NR = 200;
+	owned root;
+	std::vector<std::function<void()>> fns;
+	std::atomic<size_t> wrong{ 0 };
+	pthread_barrier_t here;
+
+	/* each has walked a tree before the first of them goes */
+	pthread_barrier_init(&here, nullptr, NR);
+	for (size_t i = 0; i < NR; i++)
+		fns.push_back([&] {
+			struct urctx *top = derive(root), *low = derive(derive(top));
+
+			wrong += !urctx_cancel(top) || !urctx_done(low);
+			pthread_barrier_wait(&here);
+			urctx_put(low);
+			urctx_put(top);
+		});
+	together(fns);
+	pthread_barrier_destroy(&here);
+	CHECK(wrong == 0);
+	CHECK(urctx_cancel(root));
+}
+
+TEST_CASE("threads: an inherited descriptor is the child's own", "[threads]")
+{
+	owned ctx;
+	int fd = urctx_fd(ctx);
+	struct ending end;
+
+	REQUIRE(fd >= 0);
+	CHECK_FALSE(readable(fd));
+	end = in_child([&] {
+		if (urctx_fd(ctx) != fd || readable(fd))
+			return 1;
+		if (!urctx_cancel(ctx) || !readable(fd))
+			return 2;
+		return urctx_fd(ctx) == fd && readable(fd) ? 0 : 3;
+	});
+	CHECK(end.code == 0);
+	CHECK_FALSE(readable(fd));
+	CHECK_FALSE(urctx_done(ctx));
+	CHECK(urctx_cancel(ctx));
+	CHECK(readable(fd));
+}
+
+TEST_CASE("threads: one that had ended before the fork is ended there, too", "[threads]")
+{
+	owned ctx;
+	int fd = urctx_fd(ctx);
+	struct ending end;
+
+	REQUIRE(fd >= 0);
+	CHECK(urctx_cancel(ctx));
+	end = in_child([&] {
+		return urctx_fd(ctx) == fd && readable(fd) ? 0 : 1;
+	});
+	CHECK(end.code == 0);
+	CHECK(readable(fd));
+}
+
+TEST_CASE("threads: two ask for one descriptor", "[threads]")
+{
+	for (size_t i = 0, n = scaled(2000); i < n; i++) {
+		owned ctx;
+		int fd[2];
+
+		together({ [&] { fd[0] = urctx_fd(ctx); }, [&] { fd[1] = urctx_fd(ctx); } });
+		REQUIRE(fd[0] >= 0);
+		REQUIRE(fd[0] == fd[1]);
+		REQUIRE(urctx_cancel(ctx));
+		REQUIRE(readable(fd[0]));
+	}
+}
+
+TEST_CASE("threads: a descriptor of what is over, and under a held clock", "[threads]")
+{
+	context past(nullptr, 1);
+
+	CHECK(readable(urctx_fd(past)));
+	held_clock clock(SEC);
+	context soon(nullptr, 2 * SEC);
+	int fd = urctx_fd(soon);
+
+	REQUIRE(fd >= 0);
+	CHECK_FALSE(readable(fd));
+	CHECK(urctx_clock_advance(SEC) == 0);
+	CHECK(readable(fd));
+	CHECK(urctx_err(soon) == -ETIME);
+}
