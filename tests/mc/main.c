@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "model.h"
+#include "progress.h"
 
 static struct {
 	const char *only, *replay;
@@ -61,6 +62,19 @@ static void escape(const char *s)
 			putchar(*s);
 }
 
+static void print_progress(const struct result *r)
+{
+#define X(name) #name,
+	static const char *const names[] = { PROGRESS(X) };
+#undef X
+	int i;
+
+	printf("{\"progress\":%lu", r->progress_runs);
+	for (i = 0; i < PROGRESS_KINDS; i++)
+		printf(",\"%s\":%u", names[i], r->progress[i]);
+	printf("}\n");
+}
+
 /* 0 passed, 1 failed */
 static int one(const struct mc_scenario *s)
 {
@@ -84,6 +98,8 @@ static int one(const struct mc_scenario *s)
 		       r->executions, r->states, r->steps, r->locations, r->restarts,
 		       r->seconds, r->bound, r->histories, r->noutcomes,
 		       (unsigned long)r->outcomes);
+		if (progress_limit)
+			print_progress(r);
 	} else {
 		printf("%-36s %-8s %-10s %10lu ex %9lu st %11lu steps %8.3f s", s->name,
 		       s->guarantees ? s->guarantees : "", r->verdict, r->executions,
@@ -108,6 +124,7 @@ static void usage(const char *name)
 	       "  -T, --bounded S  seconds for that (240)\n"
 	       "  -p, --probes N   executions at random before the search (200)\n"
 	       "  -r, --replay R   the execution that a failure printed\n"
+	       "  -P, --progress K each call ends in K steps while the others stand still\n"
 	       "  -j, --json       a line of JSON for each scenario\n", name);
 }
 
@@ -117,11 +134,12 @@ static void options(int argc, char **argv)
 		{ "list", 0, NULL, 'l' }, { "quick", 0, NULL, 'q' },
 		{ "bound", 1, NULL, 'b' }, { "time", 1, NULL, 't' },
 		{ "bounded", 1, NULL, 'T' }, { "probes", 1, NULL, 'p' }, { "replay", 1, NULL, 'r' },
-		{ "json", 0, NULL, 'j' }, { "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
+		{ "progress", 1, NULL, 'P' }, { "json", 0, NULL, 'j' },
+		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "lqb:t:T:p:r:jhB:F", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "lqb:t:T:p:r:P:jhB:F", longs, NULL)) != -1)
 		switch (c) {
 		case 'l':
 			opt.list = true;
@@ -143,6 +161,9 @@ static void options(int argc, char **argv)
 			break;
 		case 'r':
 			opt.replay = optarg;
+			break;
+		case 'P':
+			progress_limit = (unsigned)atoi(optarg);
 			break;
 		case 'j':
 			opt.json = true;

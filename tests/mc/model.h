@@ -96,6 +96,8 @@ struct thread {
 	int64_t deadline;
 	char *brk;
 	void *tls;
+	uint8_t inside, waiting, call;	/* progress.c */
+	uint16_t serial, ended, begun, stops;
 };
 
 struct global {
@@ -204,6 +206,11 @@ extern unsigned long histories;
 void history_begin(void);
 void history_end(void);
 
+/* progress.c: a limit of 0: not looked at */
+extern unsigned progress_limit, progress_most[];
+extern unsigned long progress_runs;
+void progress_check(void);
+
 /* step.c */
 uint64_t do_op(struct op *o);		/* called by the code under test */
 int alternatives(int t);		/* 0: it is done, or blocked */
@@ -212,11 +219,14 @@ void touch_thread(int t);		/* before it is changed */
 void rehash_thread(int t);		/* after */
 
 /* search.c */
+void search_step(int t, int alt);
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 struct result {
 	const char *verdict;		/* "ok", "FAIL", "incomplete" */
 	char why[256];
 	unsigned long executions, states, steps, restarts, histories;
+	unsigned long progress_runs;
+	unsigned progress[9];		/* the most steps, a kind of call each */
 	double seconds;
 	int bound;			/* of preemptions, -1: none */
 	unsigned locations;

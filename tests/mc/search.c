@@ -75,7 +75,7 @@ static uint64_t key(void)
 	return k;
 }
 
-static void step(int t, int alt)
+void search_step(int t, int alt)
 {
 	struct thread *x = &T[t];
 	struct op o = x->op;
@@ -92,6 +92,7 @@ static void step(int t, int alt)
 	}
 	touch_thread(t);
 	co_save(t);
+	x->stops++;
 	x->ret = perform(t, &o, alt, local);
 	if (tracing)
 		trace_op(t, &o, x->ret, alt, nalt);
@@ -213,11 +214,20 @@ static enum outcome search(double until)
 		if (failed)
 			return FAILED;
 		/* where there is one way only, look now and then */
-		if (n == 1 && ((T[m[0].t].ops & 3) || !seen(key()))) {
-			step(m[0].t, m[0].alt);
+		if (n == 1 && (T[m[0].t].ops & 3)) {
+			search_step(m[0].t, m[0].alt);
 			continue;
 		}
-		if (n != 1 && !seen(key())) {
+		if (!seen(key())) {
+			progress_check();
+			if (failed)
+				return FAILED;
+			if (relearn)
+				return RELEARN;
+			if (n == 1) {
+				search_step(m[0].t, m[0].alt);
+				continue;
+			}
 			if (n) {
 				if (nframes == FRAMES || depth == PATH) {
 					fprintf(stderr, "mc: too deep\n");
@@ -253,7 +263,7 @@ static enum outcome search(double until)
 				nframes--;
 		}
 		path[depth++] = (uint8_t)i;
-		step(m[i].t, m[i].alt);
+		search_step(m[i].t, m[i].alt);
 	}
 }
 
@@ -284,6 +294,8 @@ static enum outcome one(uint64_t *random)
 		if (relearn)
 			return RELEARN;
 		n = moves(m);
+		if (!failed && !random && depth == end)
+			progress_check();
 		if (failed)
 			return FAILED;
 		if (!n || (!random && n > 1 && depth == end)) {
@@ -299,7 +311,7 @@ static enum outcome one(uint64_t *random)
 		if (depth == PATH)
 			return DONE;
 		last = m[n > 1 ? i : 0].t;
-		step(last, m[n > 1 ? i : 0].alt);
+		search_step(last, m[n > 1 ? i : 0].alt);
 	}
 }
 
@@ -309,6 +321,8 @@ static void report(struct result *r, enum outcome o, double start)
 	r->executions = leaves + pruned;
 	r->states = states;
 	r->histories = histories;
+	r->progress_runs = progress_runs;
+	memcpy(r->progress, progress_most, sizeof(r->progress));
 	r->steps = steps;
 	r->seconds = now() - start;
 	r->bound = bound;
@@ -344,7 +358,7 @@ static enum outcome follow(const char *replay)
 		char *end = (char *)replay;
 
 		if (t && T[t].ops < want[t] && alternatives(t)) {
-			step(t, alt < alternatives(t) ? alt : 0);
+			search_step(t, alt < alternatives(t) ? alt : 0);
 			alt = 0;
 			continue;
 		}
