@@ -6,6 +6,7 @@
  * by urctx_after() at the latest, in link_make().
  */
 #include "ring.h"
+#include "ring_valgrind.h"
 
 #define NEAR	(10 * MSEC)
 #define FLAGS (URCTX_OP_LINK_TIMEOUT | URCTX_OP_NO_ABORT)
@@ -105,6 +106,7 @@ static inline void begin(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		sqe->flags = 0;
 	if (unlikely(timer != URCTX_NEVER))
 		ring_timer_add(r, sqe, op, timer);
+	ring_will_write(op, sqe);
 	sqe->user_data = op_ud(r, op, KIND_OP);
 }
 

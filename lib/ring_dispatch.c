@@ -5,6 +5,7 @@
  * The only thing that ends an op is its own last CQE.
  */
 #include "ring.h"
+#include "ring_valgrind.h"
 
 /* The kernel's internal codes for "start me again after the signal". */
 #define ERESTART_FIRST	(-516)
@@ -60,6 +61,7 @@ static void op_complete(struct urctx_ring *r, struct ring_op *op, int32_t res,
 	if (unlikely(op->flags & OP_TIMED) && last)
 		ring_timer_check(r, op);
 	op->res = result(op, res);
+	ring_wrote(op, res);
 	op->cqe_flags = flags;
 	if (likely(last))
 		op_leave(r, op);

@@ -3,6 +3,7 @@
  * ring_wait.c - a loop's body, for who has no loop of his own
  */
 #include "ring.h"
+#include "ring_valgrind.h"
 
 static bool others(const struct urctx_ring *r, uint64_t ud)
 {
@@ -105,8 +106,22 @@ static int submit_first(struct urctx_ring *r, int64_t *ns)
 	return 0;
 }
 
+/* Where the kernel's own wait would hold up others. */
+static int wait_apart(struct urctx_ring *r, int64_t ns)
+{
+	int ret = submit_and_look(r), slept;
+
+	if ((ret < 0 && ret != -EBUSY && ret != -EAGAIN) || io_uring_cq_ready(r->ring))
+		return ret;
+	slept = ring_sleep_apart(r->ring, ns);
+	ret = submit_and_look(r);
+	return slept < 0 ? slept : ret;
+}
+
 static int submit_and_wait(struct urctx_ring *r, int64_t ns)
 {
+	if (ring_is_watched() && ns)
+		return wait_apart(r, ns);
 	if (r->asked_nr) {
 		int ret = collect(r);
 

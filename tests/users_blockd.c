@@ -212,7 +212,7 @@ static void listen_to(struct session *s)
 			;
 		if (pick(rng, 2))
 			MUST(recv(s->fd, c, 1 + pick(rng, BLOCK), 0) >= 0);
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case CUT_ASK:
 		dither(rng);
 		s->client->sums.v[CUT]++;

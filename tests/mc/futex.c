@@ -139,7 +139,7 @@ uint64_t futex_op(int t, const struct op *o, int alt)
 	case OP_FUTEX_WAIT:
 		if (o->mo)
 			return second_wait(t, o);
-		/* fall through */
+		__attribute__((fallthrough));
 	case OP_FUTEX_QUEUE:
 		if (newest(t, o) != (uint32_t)o->expect)
 			return (uint64_t)-EAGAIN;
