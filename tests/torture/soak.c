@@ -12,9 +12,10 @@
  *                              hidden by it, and races need it; 2: every other run
  *   --seconds S                begins nothing new after so long; 0: all of it
  *   --seed S                   another run
+ *   --stall S                  what does not end in so long hangs (30)
  *
  * Each op completes once, with its own cause; no byte, caller, fd or context is
- * lost.  What hangs is printed after 30 seconds without an op, and aborts.
+ * lost.  What hangs is printed, and aborts.
  */
 #include <signal.h>
 
@@ -38,6 +39,7 @@ static const struct ring_kind rings[] = {
 
 static struct run run;
 static pthread_mutex_t begins = PTHREAD_MUTEX_INITIALIZER;
+static unsigned stall;
 static uint64_t runs, ops, told, late, retries, stuck, skipped;
 
 static const char *choice(int argc, char **argv, const char *name)
@@ -88,7 +90,7 @@ static void *watch(void *arg)
 		pthread_mutex_lock(&begins);
 		ended = __atomic_load_n(&run.ended, __ATOMIC_RELAXED);
 		idle = run.ops && runs == last_run && ended == last_ended ? idle + 1 : 0;
-		if (idle == 30)
+		if (idle == stall)
 			print_state();
 		last_run = runs;
 		last_ended = ended;
@@ -187,6 +189,7 @@ int main(int argc, char **argv)
 	struct io_uring_probe *probe = io_uring_get_probe();
 	int64_t start_of_all = urctx_now(), until = start_of_all + seconds * 1000000000;
 
+	stall = (unsigned)option(argc, argv, "--stall", 30);
 	must(threads <= 4 && fed <= 2);
 	if (!probe) {
 		printf("skipped: io_uring is forbidden here\n");
