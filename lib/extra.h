@@ -62,8 +62,6 @@ void extra_free(struct thread *t, struct extra *e);
 
 /* Give @n a chunk, and so HASCH.  False: no memory. */
 bool interior_make(struct thread *t, struct urctx *n);
-/* The same before it is published: its state will say HASCH. */
-bool interior_born(struct thread *t, struct urctx *n);
 
 /* That of @n, which has HASCH, or NULL. */
 static inline struct extra *extra_of(const struct urctx *n)

@@ -54,7 +54,7 @@ X(CHUNK_LINK,	release, "CHUNK_READ",		"chunk_link interior_make",			\
 	"a chunk is reset before it is found")					\
 X(CHUNK_READ,	acquire, "CHUNK_LINK",		"chunk_first chunk_next chunk_link interior_make",	\
 	"a chunk is reset before it is found")					\
-X(OWNER_SET,	release, "OWNER_READ",		"chunk_announce interior_born",		\
+X(OWNER_SET,	release, "OWNER_READ",		"chunk_announce",			\
 	"whoever uses a hint knows that its owner says it has children")	\
 X(OWNER_READ,	acquire, "OWNER_SET",		"slot_hinted",			\
 	"whoever uses a hint knows that its owner says it has children")	\

@@ -77,19 +77,6 @@ bool interior_make(struct thread *t, struct urctx *n)
 	return true;
 }
 
-bool interior_born(struct thread *t, struct urctx *n)
-{
-	struct chunk *c = chunk_alloc(t);
-
-	if (!c)
-		return false;
-	store_relaxed(&c->next, (struct chunk *)NULL);
-	store_relaxed(&c->count, 1);
-	store_relaxed(&n->chunks, c);
-	store(&c->owner, n, OWNER_SET);
-	return true;
-}
-
 /* Link @c to @p: as the first one, or behind it.  Returns the first one. */
 static struct chunk *chunk_link(struct urctx *p, struct chunk *c)
 {
