@@ -182,6 +182,13 @@ TEST_CASE("arguments: the exported done() says what the inline one does", "[argu
 	CHECK(done(past));
 	CHECK(urctx_cancel(later));
 	CHECK(done(later));
+	int64_t when = urctx_now() + 1000000;
+	context near(nullptr, when);
+
+	while (urctx_now() < when)
+		;
+	CHECK(done(near));		/* its first poll reads the clock */
+	CHECK(urctx_err(near) == -ETIME);
 	held_clock clock(SEC);
 	context soon(nullptr, 2 * SEC);
 
@@ -212,4 +219,45 @@ TEST_CASE("arguments: dump of what has no name", "[arguments]")
 	CHECK(d.text.find(want) != std::string::npos);
 	CHECK(urctx_stop(&cb));
 	urctx_put(child);
+}
+
+TEST_CASE("arguments: dump of a grace that has begun, and of one that is over", "[arguments]")
+{
+	owned parent;
+	struct urctx *ends = nullptr, *never = nullptr;
+
+	REQUIRE(urctx_with_grace(parent, 3600 * SEC, &ends) == 0);
+	REQUIRE(urctx_with_grace(parent, URCTX_NEVER - 1, &never) == 0);
+	CHECK(dumped(parent).text.find("left=") == std::string::npos);
+	CHECK(urctx_cancel(parent));
+	CHECK(dumped(ends).text.find("grace=3600.000s left=") != std::string::npos);
+	CHECK(dumped(parent).text.find(" left=35") != std::string::npos);
+	/* so long that it never ends: nothing is left to say */
+	CHECK(urctx_wait(never, 0) == -ETIME);
+	CHECK(urctx_cancel(ends));
+	CHECK(urctx_cancel(never));
+	CHECK(dumped(parent).text.find("left=") == std::string::npos);
+	urctx_put(ends);
+	urctx_put(never);
+}
+
+TEST_CASE("arguments: a key that is not there, next to those that are", "[arguments]")
+{
+	static struct urctx_key key[64], other[4096];
+	struct urctx *at = nullptr;
+	size_t wrong = 0;
+
+	for (auto &k : key) {
+		struct urctx *next = nullptr;
+
+		REQUIRE(urctx_with_value(at, &k, &k, &next) == 0);
+		urctx_put(at);
+		at = next;
+	}
+	for (auto &k : key)
+		wrong += urctx_value(at, &k) != &k;
+	for (auto &k : other)
+		wrong += urctx_value(at, &k) != nullptr;
+	CHECK(wrong == 0);
+	urctx_put(at);
 }

@@ -182,6 +182,76 @@ TEST_CASE("threads: idle is no question for a callback", "[threads]")
 	CHECK(ret[1] == -EDEADLK);
 }
 
+TEST_CASE("threads: who waits for idle sleeps where the others do", "[threads]")
+{
+	owned root;
+	struct urctx *first = derive(root), *second = derive(root), *third;
+	std::atomic<pid_t> tid[2] = { { 0 }, { 0 } };
+	std::atomic<int> ret[2] = { { 1 }, { 1 } };
+
+	urctx_put(first);
+	thread a([&] {
+		tid[0] = self();
+		ret[0] = urctx_wait_idle(root, URCTX_NEVER);
+	});
+	CHECK(asleep(tid[0]));		/* until the second has gone */
+	third = derive(root);		/* where the first was */
+	thread b([&] {
+		tid[1] = self();
+		ret[1] = urctx_wait_idle(root, URCTX_NEVER);
+	});
+	CHECK(asleep(tid[1]));
+	urctx_put(second);
+	CHECK(ret[0] == 1);
+	CHECK(ret[1] == 1);
+	urctx_put(third);
+	a.join();
+	b.join();
+	CHECK(ret[0] == 0);
+	CHECK(ret[1] == 0);
+}
+
+static void forks(struct urctx_callback *cb);
+
+struct forking {
+	struct urctx_callback cb = {};
+	gate done;
+	int code = -1;
+};
+
+/* On the library's thread: in the child, that is the only one there is. */
+static void forks(struct urctx_callback *cb)
+{
+	forking *f = reinterpret_cast<forking *>(cb);
+	pid_t pid = fork();
+	int status = 0;
+
+	if (!pid) {
+		struct urctx *p = derive(nullptr), *c = derive(p);
+		bool good = urctx_cancel(p) && urctx_done(c) && !urctx_wait(c, 0);
+
+		urctx_put(p);
+		urctx_put(c);
+		_exit(good ? 0 : 1);
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	f->code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	f->done.set();
+}
+
+TEST_CASE("threads: a callback on the library's thread forks", "[threads]")
+{
+	forking f;
+	context soon(nullptr, urctx_now() + SEC / 100);
+
+	REQUIRE(urctx_after(soon, &f.cb, forks) == 0);
+	f.done.wait();
+	CHECK(f.code == 0);
+	CHECK(urctx_err(soon) == -ETIME);
+	urctx_stop(&f.cb);
+}
+
 static int released;
 
 TEST_CASE("threads: a release does not advance the clock it holds up", "[threads]")
@@ -201,7 +271,7 @@ TEST_CASE("threads: a release does not advance the clock it holds up", "[threads
 
 TEST_CASE("threads: many at once are all waited for", "[threads]")
 {
-	constexpr size_t NR = 200;
+	constexpr size_t NR = 520;	/* more than a block of the readers' table has */
 	owned root;
 	std::vector<std::function<void()>> fns;
 	std::atomic<size_t> wrong{ 0 };
@@ -246,6 +316,21 @@ TEST_CASE("threads: an inherited descriptor is the child's own", "[threads]")
 	CHECK(readable(fd));
 }
 
+TEST_CASE("threads: an end in a child leaves the parent's descriptor alone", "[threads]")
+{
+	owned ctx;
+	int fd = urctx_fd(ctx);
+	struct ending end;
+
+	REQUIRE(fd >= 0);
+	/* it has not asked for the descriptor: this one is still its parent's */
+	end = in_child([&] { return urctx_cancel(ctx) && urctx_err(ctx) == -ECANCELED ? 0 : 1; });
+	CHECK(end.code == 0);
+	CHECK_FALSE(readable(fd));
+	CHECK(urctx_cancel(ctx));
+	CHECK(readable(fd));
+}
+
 TEST_CASE("threads: one that had ended before the fork is ended there, too", "[threads]")
 {
 	owned ctx;
@@ -277,9 +362,11 @@ TEST_CASE("threads: two ask for one descriptor", "[threads]")
 
 TEST_CASE("threads: a descriptor of what is over, and under a held clock", "[threads]")
 {
-	context past(nullptr, 1);
+	for (int64_t when : { INT64_C(1), INT64_C(0), INT64_C(-1), INT64_MIN }) {
+		context past(nullptr, when);
 
-	CHECK(readable(urctx_fd(past)));
+		CHECK(readable(urctx_fd(past)));
+	}
 	held_clock clock(SEC);
 	context soon(nullptr, 2 * SEC);
 	int fd = urctx_fd(soon);

@@ -10,6 +10,7 @@
 #ifndef HAVE_VALGRIND
 #define VALGRIND_COUNT_ERRORS 0
 #endif
+#include <urctx/sync.h>
 #include "support.hpp"
 
 #ifdef URCTX_DEBUG
@@ -68,6 +69,59 @@ TEST_CASE("misuse: a child of a context that was put for good", "[misuse]")
 		urctx_put(ctx);
 		return urctx_with_cancel(ctx, &child);
 	}), "urctx_with_cancel");
+}
+
+TEST_CASE("misuse: whatever is derived of a context that was put for good", "[misuse]")
+{
+	using derives = int (*)(struct urctx *parent, struct urctx **child);
+	static const struct urctx_key key = {};
+	static const std::pair<const char *, derives> all[] = {
+		{ "urctx_with_deadline", [](struct urctx *p, struct urctx **c) {
+			return urctx_with_deadline(p, 1, c); } },
+		{ "urctx_with_deadline_cause", [](struct urctx *p, struct urctx **c) {
+			return urctx_with_deadline_cause(p, 1, nullptr, c); } },
+		{ "urctx_with_timeout_cause", [](struct urctx *p, struct urctx **c) {
+			return urctx_with_timeout_cause(p, 1, nullptr, c); } },
+		{ "urctx_without_cancel", [](struct urctx *p, struct urctx **c) {
+			return urctx_without_cancel(p, c); } },
+		{ "urctx_with_grace", [](struct urctx *p, struct urctx **c) {
+			return urctx_with_grace(p, 1, c); } },
+		{ "urctx_with_value", [](struct urctx *p, struct urctx **c) {
+			return urctx_with_value(p, &key, nullptr, c); } },
+		{ "urctx_with_any", [](struct urctx *p, struct urctx **c) {
+			return urctx_with_any(&p, 1, c); } },
+		{ "urctx_with_signals", [](struct urctx *p, struct urctx **c) {
+			sigset_t set;
+
+			sigemptyset(&set);
+			sigaddset(&set, SIGUSR2);
+			pthread_sigmask(SIG_BLOCK, &set, nullptr);
+			return urctx_with_signals(p, &set, c); } },
+		{ "urctx_get", [](struct urctx *p, struct urctx **c) {
+			return (*c = urctx_get(p)) ? 0 : 1; } },
+	};
+
+	if (!DEBUG_BUILD || TESTS_ASAN || TESTS_VALGRIND)
+		SKIP("needs --enable-debug without ASan, which reports it first");
+	for (const auto &one : all)
+		says(in_child([&] {
+			struct urctx *ctx = derive(nullptr), *child;
+
+			urctx_put(ctx);
+			return one.second(ctx, &child);
+		}), one.first);
+}
+
+TEST_CASE("misuse: a semaphore of fewer than none", "[misuse]")
+{
+	if (!DEBUG_BUILD)
+		SKIP("needs --enable-debug");
+	says(in_child([] {
+		struct urctx_sem sem;
+
+		urctx_sem_init(&sem, -1);
+		return 0;
+	}), "urctx_sem_init");
 }
 
 TEST_CASE("misuse: a cause that is not aligned", "[misuse]")

@@ -7,7 +7,9 @@
  * have a housekeeper.
  */
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <dlfcn.h>
+#include <urctx/clock.h>
 #include <urcu-bp.h>
 #include "support.hpp"
 
@@ -160,6 +162,50 @@ TEST_CASE("no housekeeper: orphans of a deep chain", "[refused]")
 	CHECK(urctx_done(below));
 	urctx_put(below);
 	urctx_put(top);
+}
+
+TEST_CASE("no housekeeper: what needs it says -EAGAIN, and makes nothing", "[refused]")
+{
+	struct urctx *parent = derive(nullptr), *child = nullptr, *later = nullptr;
+	struct urctx_callback cb = {};
+	sigset_t set, before;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, &set, &before);
+	REQUIRE(urctx_with_timeout(nullptr, INT64_C(3600000000000), &later) == 0);
+	CHECK(urctx_with_grace(parent, 1, &child) == -EAGAIN);
+	CHECK(urctx_with_grace(later, 1, &child) == -EAGAIN);
+	CHECK(urctx_with_signals(parent, &set, &child) == -EAGAIN);
+	CHECK(child == nullptr);
+	CHECK(urctx_after(later, &cb, [](struct urctx_callback *) {}) == -EAGAIN);
+	CHECK_FALSE(urctx_stop(&cb));
+	CHECK(urctx_wait_idle(parent, 0) == 0);
+	pthread_sigmask(SIG_SETMASK, &before, nullptr);
+	urctx_put(later);
+	urctx_put(parent);
+}
+
+TEST_CASE("no housekeeper: a deadline passes all the same", "[refused]")
+{
+	int64_t when = urctx_now() + 2000000;
+	struct urctx *ctx = nullptr;
+
+	REQUIRE(urctx_with_deadline(nullptr, when, &ctx) == 0);
+	while (!urctx_done(ctx))	/* each poll reads the clock */
+		;
+	CHECK(urctx_now() >= when);
+	CHECK(urctx_err(ctx) == -ETIME);
+	urctx_put(ctx);
+}
+
+TEST_CASE("no housekeeper: nobody moves the clock", "[refused]")
+{
+	REQUIRE(urctx_clock_hold(5) == 0);
+	CHECK(urctx_clock_advance(7) == -EAGAIN);
+	CHECK(urctx_clock_advance(7) == -EAGAIN);	/* the first is taken back */
+	CHECK(urctx_now() == 5);
+	urctx_clock_release();
 }
 
 TEST_CASE("no housekeeper: it is asked for again, and comes when it may", "[refused]")
