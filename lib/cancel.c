@@ -77,7 +77,7 @@ static void queue_push(struct thread *t, struct urctx *c)
 
 	do
 		first->queue = next;
-	while (!cas_relaxed(&t->queue, &next, c));
+	while (!cas_relaxed(&t->queue, &next, c));	/* uncovered: a signal in between */
 }
 
 static struct urctx *queue_pop(struct thread *t)
@@ -86,7 +86,8 @@ static struct urctx *queue_pop(struct thread *t)
 
 	section_enter();	/* a signal handler may run and unpin it meanwhile */
 	c = load_relaxed(&t->queue);
-	while (c && !cas_relaxed(&t->queue, &c, chunk_first(c)->queue))
+	while (c &&		/* uncovered: a signal in between */
+	       !cas_relaxed(&t->queue, &c, chunk_first(c)->queue))
 		;
 	section_exit();
 	return c;

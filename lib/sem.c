@@ -221,7 +221,7 @@ static int await_end(struct urctx *ctx)
 		if (ret == -EINTR)
 			return ret;
 		ret = urctx_err(ctx);
-	} while (!ret);
+	} while (!ret);		/* uncovered: urctx_wait() is right */
 	return ret;
 }
 

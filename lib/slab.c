@@ -148,7 +148,8 @@ static void *stock_carve(struct stock *st, uint32_t *nr)
 	do {
 		unsigned k = slab_of(i);
 
-		if (k >= STOCK_SLABS || (!slab_at(st, k) && !slab_make(st, k)))
+		if (k >= STOCK_SLABS ||		/* uncovered: 2^31 objects */
+		    (!slab_at(st, k) && !slab_make(st, k)))
 			return NULL;
 	} while (!cas_relaxed(&st->carved, &i, i + CARVE_OBJECTS));
 	*nr = CARVE_OBJECTS;

@@ -55,7 +55,7 @@ static int wait2_real(const uint32_t *a, uint32_t val_a, const uint32_t *b,
 	struct __kernel_timespec ts = { 0 }, *until = NULL;
 
 	if (deadline != URCTX_NEVER) {
-		if (deadline > 0) {
+		if (deadline > 0) {	/* uncovered: it would be over */
 			ts.tv_sec = deadline / NSEC;
 			ts.tv_nsec = deadline % NSEC;
 		}

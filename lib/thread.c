@@ -37,7 +37,7 @@ void thread_register(struct thread *t)
 	sys_membarrier_register();
 	do
 		t->id = fetch_add_relaxed(&ids, 1) + 1;
-	while (!t->id);
+	while (!t->id);		/* uncovered: thread 2^32 */
 	t->contexts.room = CACHE_CONTEXTS;
 	t->chunks.room = CACHE_CHUNKS;
 	t->extras.room = CACHE_CHUNKS;

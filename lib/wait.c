@@ -40,7 +40,7 @@ int urctx_wait(struct urctx *ctx, int64_t deadline)
 				     (uint32_t)w, wait_until(ctx, deadline));
 		if (ret == -ETIMEDOUT)
 			ret = woke_late(ctx, deadline);
-		if (ret == -EINTR || ret == -ETIME ||
+		if (ret == -EINTR || ret == -ETIME ||	/* uncovered: nobody wakes @never */
 		    (!ret && ctx && (load(&ctx->state, STATE_READ) & DONE)))
 			return ret;
 	}
