@@ -221,6 +221,32 @@ TEST_CASE("arguments: dump of what has no name", "[arguments]")
 	urctx_put(child);
 }
 
+#define TEN(x) x x x x x x x x x x
+
+/* The linker exports it (-rdynamic): a name longer than any line of a dump. */
+extern "C" void long_name(struct urctx_callback *cb) __asm__(TEN(TEN("abcdefghij")));
+extern "C" void long_name(struct urctx_callback *)
+{
+}
+
+TEST_CASE("arguments: a line of a dump that would be too long is cut", "[arguments]")
+{
+	owned root;
+	struct urctx_callback cb = {};
+
+	REQUIRE(urctx_after(root, &cb, long_name) == 0);
+	dumped d(root);
+	std::string last = d.text.substr(d.text.find('\n') + 1);
+
+	CHECK(d.ret == 1);
+	CHECK(last.find("callback armed fn=") != std::string::npos);
+	CHECK(last.find("(abcdefghijabcdefghij") != std::string::npos);
+	CHECK(last.find("j+0x0)") == std::string::npos);
+	CHECK(last.size() < 1000);
+	CHECK(last.find('\n') == last.size() - 1);
+	CHECK(urctx_stop(&cb));
+}
+
 TEST_CASE("arguments: dump of a grace that has begun, and of one that is over", "[arguments]")
 {
 	owned parent;

@@ -121,6 +121,41 @@ TEST_CASE("threads: two wait for the end of one callback", "[threads]")
 	CHECK(fine[1]);
 }
 
+TEST_CASE("threads: callbacks that one thread has put off are another's", "[threads]")
+{
+	owned one, two, both;
+	counted first, second, shared;
+	gate queued, ran;
+	int seen[3] = { -1, -1, -1 };
+
+	first.also = [&] {
+		urctx_cancel(both);	/* put off: until the outermost cancel returns */
+		seen[0] = shared.ran;
+		urctx_cancel(both);	/* and once is enough */
+		seen[1] = shared.ran;
+		queued.set();
+		ran.wait();
+	};
+	second.also = [&] {
+		urctx_cancel(both);	/* not to be kept waiting by that */
+		seen[2] = shared.ran;
+	};
+	REQUIRE(first.after(one) == 0);
+	REQUIRE(second.after(two) == 0);
+	REQUIRE(shared.after(both) == 0);
+	thread a([&] { urctx_cancel(one); });
+	queued.wait();
+	thread b([&] { urctx_cancel(two); });
+	b.join();
+	CHECK(shared.ran == 1);
+	ran.set();
+	a.join();
+	CHECK(seen[0] == 0);
+	CHECK(seen[1] == 0);
+	CHECK(seen[2] == 1);
+	CHECK(shared.ran == 1);
+}
+
 TEST_CASE("threads: a wake that nobody meant ends no wait", "[threads]")
 {
 	owned ctx;
