@@ -15,11 +15,11 @@
 
 static struct {
 	const char *only, *replay;
-	int bound;			/* -1: none */
+	int bound, then;		/* of preemptions; -1: none */
 	double seconds, bounded_seconds;
 	unsigned probes;
 	bool list, json, quick;
-} opt = { .bound = -1, .probes = 200, .seconds = 60, .bounded_seconds = 240 };
+} opt = { .bound = -1, .then = 3, .probes = 200, .seconds = 60, .bounded_seconds = 240 };
 
 static struct result *shared;
 
@@ -83,7 +83,7 @@ static int one(const struct mc_scenario *s)
 
 	run_child(s, opt.bound, opt.seconds);
 	if (!strcmp(r->verdict, "incomplete") && opt.bound < 0 && !opt.replay)
-		run_child(s, 3, opt.bounded_seconds);
+		run_child(s, opt.then, opt.bounded_seconds);
 	bad = !strcmp(r->verdict, "FAIL") != !!(s->flags & MC_MUST_FAIL) ||
 	      !strcmp(r->verdict, "incomplete");
 	if (opt.json) {
@@ -120,7 +120,8 @@ static void usage(const char *name)
 	       "  -l, --list       the names, a line each\n"
 	       "  -q, --quick      those marked quick only\n"
 	       "  -b, --bound N    at most N preemptions\n"
-	       "  -t, --time S     seconds before a bound of 3 is set (60)\n"
+	       "  -t, --time S     CPU seconds before a bound is set (60)\n"
+	       "  -n, --then N     that bound (3)\n"
 	       "  -T, --bounded S  seconds for that (240)\n"
 	       "  -p, --probes N   executions at random before the search (200)\n"
 	       "  -r, --replay R   the execution that a failure printed\n"
@@ -132,14 +133,14 @@ static void options(int argc, char **argv)
 {
 	static const struct option longs[] = {
 		{ "list", 0, NULL, 'l' }, { "quick", 0, NULL, 'q' },
-		{ "bound", 1, NULL, 'b' }, { "time", 1, NULL, 't' },
+		{ "bound", 1, NULL, 'b' }, { "time", 1, NULL, 't' }, { "then", 1, NULL, 'n' },
 		{ "bounded", 1, NULL, 'T' }, { "probes", 1, NULL, 'p' }, { "replay", 1, NULL, 'r' },
 		{ "progress", 1, NULL, 'P' }, { "json", 0, NULL, 'j' },
 		{ "help", 0, NULL, 'h' }, { NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "lqb:t:T:p:r:P:jhB:F", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "lqb:t:n:T:p:r:P:jhB:F", longs, NULL)) != -1)
 		switch (c) {
 		case 'l':
 			opt.list = true;
@@ -152,6 +153,9 @@ static void options(int argc, char **argv)
 			break;
 		case 't':
 			opt.seconds = atof(optarg);
+			break;
+		case 'n':
+			opt.then = atoi(optarg);
 			break;
 		case 'T':
 			opt.bounded_seconds = atof(optarg);

@@ -181,11 +181,12 @@ static void all_done(void)
 		alloc_check_leaks();
 }
 
+/* Of this process: a limit means the same on a busy machine. */
 static double now(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC, &ts);
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
 	return (double)ts.tv_sec + 1e-9 * (double)ts.tv_nsec;
 }
 
