@@ -72,7 +72,8 @@ struct shared {
 };
 
 extern struct shared *shared;
-extern int assumed;		/* -errno that somebody else injects, as strace does */
+extern int assumed;		/* errno that somebody else injects, as strace does */
+extern bool is_seen;		/* and that is the caller's to see */
 
 struct balance allocated(void);
 struct balance left_over(void);		/* but for the slabs, which stay */

@@ -50,7 +50,7 @@ static bool is_allowed(long ret, const int *allowed)
 
 	for (; *allowed != ENOUGH; allowed++)
 		if (*allowed == MACHINE ?
-			    (assumed && ret == assumed) ||
+			    (is_seen && ret == -assumed) ||
 			    (p->n && p->site && ret == -p->err &&
 			     calls[p->site >> 48].kind != QUIET) :
 			    ret == *allowed)

@@ -3,7 +3,7 @@
  * run.c - a process for each fault; the table
  *
  *   faults [--quick] [--jobs N] [SEQUENCE...]	all faults of these, or of all
- *   faults --run SEQUENCE [ERRNO]		one run; ERRNO may come from elsewhere
+ *   faults --run SEQUENCE [ERRNO CALL]	one run; another makes CALL fail so, as strace
  *   faults --one SEQUENCE SITE ERRNO N FROM	one fault, as a failure names it
  *   faults --names				the sequences
  *   faults --calls				the calls, and which errnos are not injected
@@ -29,6 +29,7 @@
 #define PLANS	60000
 
 int assumed;
+bool is_seen;
 
 struct planned {
 	const struct sequence *seq;
@@ -324,8 +325,9 @@ static int one(char **arg, int nr)
 		p.plan.err = atoi(arg[2]);
 		p.plan.n = (unsigned)atoi(arg[3]);
 		p.plan.from = atoi(arg[4]);
-	} else if (nr == 2) {
-		assumed = -atoi(arg[1]);
+	} else if (nr == 3) {
+		assumed = atoi(arg[1]);
+		is_seen = !strcmp(arg[2], "io_uring_enter");
 	}
 	text = run(&p);
 	printf("%s: %s, %u failed calls\n", p.seq->name, text ? text : "as it should be",

@@ -198,7 +198,8 @@ void seq_group(void)
 	uint32_t ran = 0;
 	int i;
 
-	EXPECT(0, urctx_group_init(&g, NULL, 2, &ctx), -ENOMEM);
+	/* one place: who loses it stands still */
+	EXPECT(0, urctx_group_init(&g, NULL, 1, &ctx), -ENOMEM);
 	for (i = 0; i < 8; i++)
 		EXPECT(0, urctx_group_go(&g, task, &ran), -ENOMEM, -EAGAIN, -EINTR);
 	CHECK(!urctx_group_wait(&g) && ran == 8);
