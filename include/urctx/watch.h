@@ -28,7 +28,8 @@ extern "C" {
  *
  * Context: any thread; lock-free but for mmap(); not async-signal-safe.
  * Return: a descriptor, close-on-exec; -EINVAL: @ctx is NULL; -ENOMEM; -EMFILE and
- * -ENFILE as timerfd_create(2).
+ * -ENFILE as timerfd_create(2), in a child of fork() others of dup3(2) as well;
+ * -EAGAIN: a test holds the clock, and the timekeeper's thread cannot be started.
  */
 URCTX_MUST_CHECK_ int urctx_fd(struct urctx *ctx);
 
