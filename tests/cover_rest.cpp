@@ -3,6 +3,7 @@
  * cover_rest.cpp - signals by the hundred, interruptions, and a program whose
  * threads need more than the library's stack has room for
  */
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstddef>
 #include <linux/filter.h>
@@ -29,6 +30,80 @@ TEST_CASE("rest: thread-local data that is larger than a stack of the library's"
 	CHECK(urctx_err(soon) == -ETIME);
 	CHECK(big[sizeof(big) - 1] == 1);
 	urctx_stop(&told.cb);
+}
+
+/* Contexts that are put at the end. */
+struct owned_list : std::vector<struct urctx *> {
+	using vector::vector;
+	~owned_list()
+	{
+		for (auto *ctx : *this)
+			urctx_put(ctx);
+	}
+};
+
+/* What puts the next of them when it is released: an interior context, or a leaf. */
+struct chained {
+	struct urctx *ctx = nullptr;
+	chained *next = nullptr;
+	static int inside, deepest, count;
+};
+
+int chained::inside, chained::deepest, chained::count;
+
+static void release_chained(void *value)
+{
+	chained *c = static_cast<chained *>(value);
+
+	chained::deepest = std::max(chained::deepest, ++chained::inside);
+	chained::count++;
+	if (c->next)
+		urctx_put(c->next->ctx);
+	chained::inside--;
+}
+
+TEST_CASE("rest: releases that put the next do not nest", "[rest]")
+{
+	static const struct urctx_key key = { .name = "chained", .release = release_chained };
+	std::vector<chained> all(2000);
+
+	for (size_t i = 0; i < all.size(); i++) {
+		REQUIRE(urctx_with_value(nullptr, &key, &all[i], &all[i].ctx) == 0);
+		if (i % 2)		/* it has had a child: another way to go */
+			urctx_put(derive(all[i].ctx));
+		if (i + 1 < all.size())
+			all[i].next = &all[i + 1];
+	}
+	urctx_put(all[0].ctx);
+	CHECK(chained::count == 2000);
+	CHECK(chained::deepest == 1);
+}
+
+TEST_CASE("rest: joins of joins, deeper than one walk goes, whose root a callback puts",
+	  "[rest]")
+{
+	constexpr size_t DEPTH = 30;
+	struct urctx *top = derive(nullptr), *root = top, *at = root;
+	owned_list others(DEPTH), joins(DEPTH);
+	counted told[DEPTH], first;
+
+	first.also = [&] { urctx_put(top); };
+	REQUIRE(first.after(top) == 0);
+	for (size_t i = 0; i < DEPTH; i++) {
+		others[i] = derive(nullptr);
+		struct urctx *const parents[] = { others[i], at };
+
+		REQUIRE(urctx_with_any(parents, 2, &joins[i]) == 0);
+		at = joins[i];
+		REQUIRE(told[i].after(at) == 0);
+	}
+	CHECK(urctx_cancel(root));
+	CHECK(first.ran == 1);
+	for (size_t i = 0; i < DEPTH; i++) {
+		CHECK(told[i].ran == 1);
+		CHECK(urctx_err(joins[i]) == -ECANCELED);
+		CHECK_FALSE(urctx_done(others[i]));
+	}
 }
 
 TEST_CASE("rest: a flood of queued signals is one end, and none is left", "[rest]")
