@@ -13,7 +13,7 @@
 
 #define TRIES	32		/* that are made ready together */
 #define KIDS	12
-#define FAR	(16U << 20)	/* bytes: more than caches hold */
+#define FAR	(2 * KIDS + 8U)	/* cache lines */
 
 struct try {
 	struct urctx_callback cb[KIDS];	/* each finds its own counter */
@@ -55,18 +55,36 @@ static void meet(struct match *m, int side)
 }
 
 /*
- * Late by some steps; or its stores are: a few that miss every cache stand in front of
- * them in the store buffer, and its loads overtake them.  That is what fences are for.
+ * Stores later than loads: in front of them in the store buffer stand some that miss
+ * every cache.  That is what fences are for.
  */
+static char far[2][FAR][64] __attribute__((aligned(64)));
+
+static void far_away(int side)
+{
+	unsigned i, n = one_of(4) ? FAR : 0;
+
+	for (i = 0; i < n; i++) {
+#ifdef __x86_64__
+		__builtin_ia32_clflush(far[side][i]);
+#endif
+	}
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+static void hold_up(int side, unsigned from, unsigned to)
+{
+	while (from < to)
+		__atomic_store_n(far[side][from++], 1, __ATOMIC_RELAXED);
+}
+
 static void late(int side)
 {
-	static char far[2][FAR] __attribute__((aligned(4096)));
-	unsigned n;
+	uint32_t steps = one_of(2) ? one_of(32) : one_of(400), lines = one_of(8);
 
-	for (volatile uint32_t i = one_of(2) ? one_of(16) : one_of(256); i; i--)
-		;
-	for (n = one_of(2) ? one_of(8) : one_of(3) ? 0 : 48; n; n--)
-		__atomic_store_n(&far[side][one_of(FAR / 64) * 64], 1, __ATOMIC_RELAXED);
+	while (steps--)
+		__asm__ __volatile__("" : "+r"(steps));	/* and stores nothing */
+	hold_up(side, FAR - lines, FAR);
 }
 
 static void put_at(struct match *m, struct try *t)
@@ -78,13 +96,8 @@ static void put_at(struct match *m, struct try *t)
 static void put_kid0(struct match *m, struct try *t)
 {
 	(void)m;
+	hold_up(m->duel->act[1] == put_kid0, 0, one_of(FAR));
 	t_put(t->kid[0]);
-}
-
-static void put_kid1(struct match *m, struct try *t)
-{
-	(void)m;
-	t_put(t->kid[1]);
 }
 
 static void cancel_at(struct match *m, struct try *t)
@@ -93,13 +106,40 @@ static void cancel_at(struct match *m, struct try *t)
 	t->said[0] = t_cancel(t->at, some_cause());
 }
 
-/* The last two children of one that was put leave together (ZOMBIE_SB). */
+/* The last two children of one that was put leave together (ZOMBIE_SB): a row of them. */
 static void ready_zombie(struct match *m, struct try *t)
 {
-	t->at = t_derive(m->pen);
-	t->kid[0] = t_derive(t->at);
-	t->kid[1] = t_derive(t->at);
-	t_put(t->at);
+	struct urctx *between[8];
+	int nr = one_of(2) ? 8 : 0, i, k;
+
+	for (k = 0; k < KIDS; k++) {
+		t->at = t_derive(m->pen);
+		t->kid[k] = t_derive(t->at);
+		for (i = 0; i < nr; i++)	/* the other is in another cache line */
+			between[i] = t_derive(t->at);
+		t->leaf[k] = t_derive(t->at);
+		for (i = 0; i < nr; i++)
+			t_put(between[i]);
+		t_put(t->at);
+	}
+}
+
+static void put_kids(struct match *m, struct try *t)
+{
+	(void)m;
+	for (unsigned k = 0; k < KIDS; k++) {
+		hold_up(0, 2 * k, 2 * k + 2);
+		t_put(t->kid[k]);
+	}
+}
+
+static void put_leaves(struct match *m, struct try *t)
+{
+	(void)m;
+	for (unsigned k = 0; k < KIDS; k++) {
+		hold_up(1, 2 * k, 2 * k + 2);
+		t_put(t->leaf[k]);
+	}
 }
 
 static void nothing(struct match *m, struct try *t)
@@ -373,7 +413,7 @@ static void judge_fd(struct match *m, struct try *t)
 }
 
 static const struct duel duels[] = {
-	{ "zombie", ready_zombie, { put_kid0, put_kid1 }, nothing },
+	{ "zombie", ready_zombie, { put_kids, put_leaves }, nothing },
 	{ "parent", ready_parent, { put_at, put_kid0 }, nothing },
 	{ "derive", ready_derive, { cancel_at, derive_kid }, judge_derive },
 	{ "cancel", ready_cancel, { cancel_all, cancel_all }, judge_cancel },
@@ -400,6 +440,7 @@ static const struct duel *choose(void)
 static void tries(struct match *m, int side)
 {
 	for (int i = 0; i < TRIES; i++) {
+		far_away(side);
 		meet(m, side);
 		late(side);
 		m->duel->act[side](m, &m->try[i]);
