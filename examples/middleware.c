@@ -285,7 +285,7 @@ static void many_clients(const struct sockaddr_in *addr, const char *log,
 			 const char *spans)
 {
 	struct client c[CLIENTS];
-	char want[64];
+	char want[96];
 	int i;
 
 	for (i = 0; i < CLIENTS; i++) {

@@ -364,6 +364,7 @@ bool ring_ask(struct urctx_ring *r);
 #define RUNS (UD_SLOT_BITS + 1)		/* of one op each, at worst */
 struct runs {
 	struct ring_node last;		/* grows at either end while it can */
+	struct ring_node one;		/* of runs_add_op(), for a compiler to see it live on */
 	uint32_t used;			/* how many runs were put away */
 	struct ring_node run[RUNS];
 };

@@ -80,12 +80,10 @@ void runs_add(struct runs *runs, struct ring_node *list)
 
 void runs_add_op(struct runs *runs, struct ring_op *op)
 {
-	struct ring_node one;
-
 	list_del(&op->node);
-	list_init(&one);
-	list_add(&one, &op->node);
-	runs_add(runs, &one);
+	list_init(&runs->one);
+	list_add(&runs->one, &op->node);
+	runs_add(runs, &runs->one);
 }
 
 void runs_end(struct runs *runs, struct ring_node *into)
