@@ -4,6 +4,10 @@
 #include <catch2/catch.hpp>
 #include <urctx/join.h>
 #include <urctx/value.h>
+#include <dirent.h>
+#include <fstream>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace
 {
@@ -198,4 +202,110 @@ TEST_CASE("of two equal deadlines the one above is what ends it", "[edges]")
 	CHECK(urctx_cause(later) == &why);
 	CHECK(urctx_cause(sooner) == &below);
 	CHECK(urctx_cause(top) == &why);
+}
+
+/*
+ * Of two callbacks the first, whichever that is, holds up the one who cancels; who
+ * cancels as well runs the other before it is back.
+ */
+static void second_one_runs(struct urctx *ctx, const std::function<void()> &first,
+			    const std::function<void()> &second)
+{
+	std::atomic<int> begun{ 0 };
+	gate inside, go_on;
+	counted cb[2];
+
+	for (counted &c : cb) {
+		c.also = [&] {
+			if (begun++)
+				return;
+			inside.set();
+			go_on.wait();
+		};
+		REQUIRE(c.after(ctx) == 0);
+	}
+	thread canceller(first);
+	inside.wait();
+	second();
+	CHECK(begun == 2);
+	CHECK(cb[0].ran == 1);
+	CHECK(cb[1].ran == 1);
+	go_on.set();
+	canceller.join();
+	CHECK(begun == 2);
+}
+
+TEST_CASE("G2: who loses a cancel runs the callbacks that are left", "[edges][G2]")
+{
+	struct urctx *ctx = derive(nullptr);
+
+	second_one_runs(ctx, [&] { urctx_cancel(ctx); }, [&] { urctx_cancel(ctx); });
+	urctx_put(ctx);
+}
+
+TEST_CASE("G2: so does who ends the other parent of a join", "[edges][G2]")
+{
+	for (int which : { 0, 1 }) {
+		struct urctx *p[] = { derive(nullptr), derive(nullptr) };
+		struct urctx *any = joined({ p[0], p[1] });
+
+		second_one_runs(any, [&] { urctx_cancel(p[which]); },
+				[&] { urctx_cancel(p[!which]); });
+		urctx_put(any);
+		urctx_put(p[0]);
+		urctx_put(p[1]);
+	}
+}
+
+TEST_CASE("G2: and who ends a context above one that has ended", "[edges][G2]")
+{
+	struct urctx *top = derive(nullptr), *ctx = derive(top);
+
+	second_one_runs(ctx, [&] { urctx_cancel(ctx); }, [&] { urctx_cancel(top); });
+	urctx_put(ctx);
+	urctx_put(top);
+}
+
+/* ns on a processor, of each thread but the caller; none, if one does not sleep. */
+static std::vector<std::pair<std::string, uint64_t>> others_ran()
+{
+	std::vector<std::pair<std::string, uint64_t>> found;
+	DIR *dir = opendir("/proc/self/task");
+	bool sleeping = true;
+
+	while (struct dirent *d = readdir(dir)) {
+		std::string of = std::string("/proc/self/task/") + d->d_name, state;
+		uint64_t ns = 0;
+
+		if (d->d_name[0] == '.' || atol(d->d_name) == syscall(SYS_gettid))
+			continue;
+		std::getline(std::ifstream(of + "/stat"), state);
+		std::ifstream(of + "/schedstat") >> ns;
+		sleeping = sleeping && state.find(") S ") != state.npos;
+		found.emplace_back(d->d_name, ns);
+	}
+	closedir(dir);
+	if (!sleeping)
+		found.clear();
+	return found;
+}
+
+/* One that never sleeps is never seen to stand still, however often one looks. */
+TEST_CASE("the library's thread sleeps while there is nothing to do", "[edges][G5]")
+{
+	struct urctx *ctx = timeout(nullptr, 3600 * SEC);
+	bool still = false;
+	counted cb;
+
+	REQUIRE(cb.after(ctx) == 0);
+	for (int looks = 0; looks < 200 && !still; looks++) {
+		auto before = others_ran();
+		const struct timespec moment = { 0, 20000000 };
+
+		nanosleep(&moment, nullptr);
+		still = !before.empty() && others_ran() == before;
+	}
+	CHECK(still);
+	REQUIRE(urctx_stop(&cb.cb));
+	urctx_put(ctx);
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* edges_ring.cpp - what the statistics of a ring count, one by one */
 #include "ring_cover.hpp"
+#include <algorithm>
+#include <random>
 
 namespace
 {
@@ -108,7 +110,8 @@ TEST_CASE("ring: how late a deadline was noticed, by powers of two", "[ring][edg
 	ring r(64);
 	OR_SKIP(r);
 	held clock;
-	for (int64_t by : { 0, 1, 2, 3, 4, 1023, 1024 }) {
+	for (int64_t by : { 0L, 1L, 2L, 3L, 4L, 1023L, 1024L, 1L << 31, 1L << 32,
+			    1L << 33 }) {
 		an_op op;
 		uint64_t before[32], ud = read_nowhere(r, nullptr, op, urctx_now() + MSEC);
 		unsigned step = 0;
@@ -123,9 +126,100 @@ TEST_CASE("ring: how late a deadline was noticed, by powers of two", "[ring][edg
 		INFO("late by " << by);
 		CHECK(r.stats().late_max == (uint64_t)by);
 		CHECK(r.stats().late_sum == sum);
-		CHECK(r.stats().late[step] == before[step] + 1);
+		/* the last one takes what is later */
+		step = step < 31 ? step : 31;
+		before[step]++;
+		CHECK(!memcmp(before, r.stats().late, sizeof(before)));
 		drop_queued(r);
 		REQUIRE(r.feed(ud, -ECANCELED));
 		CHECK(urctx_op_result(&op.op) == -ETIME);
+	}
+}
+
+TEST_CASE("ring: detach leaves nothing behind in the CQ", "[ring][edges]")
+{
+	for (auto &mode : MODES) {
+		ends p;
+		an_op op;
+		context ctx;
+
+		INFO(mode.name);
+		ring r(8, mode.flags);
+		OR_SKIP(r);
+		r.read(p.in(), ctx, op);
+		p.put();
+		REQUIRE(r.until_ended(op));
+		REQUIRE(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+		r.r = nullptr;
+
+		struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
+		struct io_uring_cqe *cqe = nullptr;
+		REQUIRE(s);
+		io_uring_prep_nop(s);
+		s->user_data = 42;
+		REQUIRE(io_uring_submit_and_wait(&r.u, 1) == 1);
+		REQUIRE(io_uring_peek_cqe(&r.u, &cqe) == 0);
+		CHECK(cqe->user_data == 42);
+		io_uring_cqe_seen(&r.u, cqe);
+		CHECK(io_uring_cq_ready(&r.u) == 0);
+	}
+}
+
+/* Many leave a ring's table, where one stands in another's place. */
+TEST_CASE("ring: a context is found again, whoever has left beside it", "[ring][edges]")
+{
+	constexpr int N = 200, ROUNDS = 20;
+	struct urctx_ring_params params = {};
+	std::mt19937 dice(12345);
+
+	params.ops = 2 * N;
+	ring r(64, 0, &params);
+	OR_SKIP(r);
+	for (int round = 0; round < ROUNDS; round++) {
+		std::vector<struct urctx *> ctx;
+		std::vector<an_op> first(N), second(N);
+		std::vector<call> idle(N);
+		std::vector<uint64_t> ud(N), again(N);
+		std::vector<bool> leaves(N);
+
+		/* anywhere in memory, so that they get into each other's way */
+		for (int i = 0; i < 4096; i++)
+			ctx.push_back(derive(nullptr));
+		std::shuffle(ctx.begin(), ctx.end(), dice);
+		for (int i = 0; i < N; i++) {
+			ud[i] = read_nowhere(r, ctx[i], first[i]);
+			leaves[i] = dice() & 1;
+		}
+		drop_queued(r);
+		for (int i = 0; i < N; i++)
+			if (leaves[i])
+				REQUIRE(r.feed(ud[i], 1));
+		for (int i = 0; i < N; i++) {
+			if (leaves[i])
+				continue;
+			again[i] = read_nowhere(r, ctx[i], second[i]);
+			REQUIRE(urctx_ring_idle(r.r, ctx[i], &idle[i].cb, call::fn) == 0);
+			urctx_cancel(ctx[i]);
+		}
+		drop_queued(r);
+		/* behind the last op of its context, whichever goes first */
+		for (int i = 0; i < N; i++)
+			if (!leaves[i])
+				REQUIRE(r.feed(i % 2 ? ud[i] : again[i], -ECANCELED));
+		r.turn();
+		drop_queued(r);
+		for (int i = 0; i < N; i++)
+			REQUIRE(idle[i].ran == 0);
+		for (int i = 0; i < N; i++)
+			if (!leaves[i])
+				REQUIRE(r.feed(i % 2 ? again[i] : ud[i], -ECANCELED));
+		r.turn();
+		r.turn();
+		drop_queued(r);
+		for (int i = 0; i < N; i++)
+			REQUIRE(idle[i].ran == !leaves[i]);
+		CHECK(r.stats().in_flight == 0);
+		for (struct urctx *some : ctx)
+			urctx_put(some);
 	}
 }
