@@ -97,7 +97,7 @@ struct thread {
 	char *brk;
 	void *tls;
 	uint8_t inside, waiting, call;	/* progress.c */
-	uint16_t serial, ended, begun, stops;
+	uint16_t serial, begun, stops;
 };
 
 struct global {

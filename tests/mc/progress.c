@@ -16,6 +16,10 @@ unsigned progress_limit;
 unsigned progress_most[PROGRESS_KINDS];
 unsigned long progress_runs;
 
+/* Whose call is run to its end, which call, and where that was. */
+static int alone_thread;
+static unsigned alone_serial, alone_ended;
+
 void progress_enter(enum progress_kind kind)
 {
 	struct thread *x = &T[me];
@@ -34,7 +38,8 @@ void progress_leave(void)
 
 	if (me <= 0 || --x->inside)
 		return;
-	x->ended = x->ops;
+	if (me == alone_thread && x->serial == alone_serial)
+		alone_ended = x->ops;
 	/* nobody could have told that it was in it */
 	if (!x->stops && !x->waiting && x->ops - x->begun > (int)progress_most[x->call])
 		progress_most[x->call] = (unsigned)(x->ops - x->begun);
@@ -68,6 +73,9 @@ static void alone(int t, bool oldest)
 	unsigned from = x->ops, took, serial = x->serial;
 	int call = x->call, alts;
 
+	alone_thread = t;
+	alone_serial = serial;
+	alone_ended = 0;
 	while (x->inside && x->serial == serial && !x->waiting && x->op.kind != OP_PAUSE) {
 		alts = alternatives(t);
 		if (!alts) {
@@ -84,9 +92,9 @@ static void alone(int t, bool oldest)
 		if (failed || relearn)
 			return;
 	}
-	if (x->inside && x->serial == serial)
+	if (!alone_ended)
 		return;		/* in what may wait */
-	took = x->serial == serial || !x->inside ? x->ended - from : x->ops - from;
+	took = alone_ended - from;
 	progress_runs++;
 	if (took > progress_most[call])
 		progress_most[call] = took;
@@ -103,6 +111,7 @@ static void both(int t, bool oldest, size_t mark)
 
 	tracing = false;
 	alone(t, oldest);
+	alone_thread = 0;
 	if (failed && printed) {
 		jundo(mark);
 		K = key;
