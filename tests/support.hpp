@@ -57,8 +57,14 @@ inline size_t scaled(size_t n)
 	return by && n / by ? n / by : 1;
 }
 
-/* 64 KiB; the sanitizers' own frames and TLS come out of a stack, too. */
-constexpr size_t SMALL_STACK = (64 + TESTS_ASAN * 256 + TESTS_TSAN * 2048) * 1024;
+#ifdef __aarch64__
+#define TESTS_STACK 128	/* PTHREAD_STACK_MIN there */
+#else
+#define TESTS_STACK 64
+#endif
+
+/* In KiB; the sanitizers' own frames and TLS come out of a stack, too. */
+constexpr size_t SMALL_STACK = (TESTS_STACK + TESTS_ASAN * 256 + TESTS_TSAN * 2048) * 1024;
 
 struct findings {
 	void expect(bool ok, const char *what)
