@@ -3,9 +3,11 @@
 #include "clock.hpp"
 #include <catch2/catch.hpp>
 #include <urctx/join.h>
+#include <urctx/sync.h>
 #include <urctx/value.h>
 #include <dirent.h>
 #include <fstream>
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -64,6 +66,56 @@ TEST_CASE("a grace period that is none, never over, or negative", "[edges]")
 	}
 	urctx_put(less);
 	urctx_put(parent);
+}
+
+TEST_CASE("a grace period begins at once below what has ended", "[edges]")
+{
+	held_clock clock(100);
+	struct urctx *parent = derive(nullptr), *ctx;
+	counted cb;
+
+	urctx_cancel_cause(parent, &why);
+	ctx = grace_of(parent, 50);
+	REQUIRE(cb.after(ctx) == 0);
+	CHECK(urctx_err(ctx) == 0);
+	CHECK(urctx_clock_advance(49) == 0);
+	CHECK(cb.ran == 0);
+	CHECK(urctx_clock_advance(1) == 0);
+	CHECK(cb.ran == 1);
+	CHECK(urctx_cause(ctx) == &why);
+	urctx_put(ctx);
+	urctx_put(parent);
+}
+
+/* What errno was before is no answer of the kernel's. */
+TEST_CASE("a sleep that ends well says so, whatever errno was", "[edges]")
+{
+	for (int was : { EINTR, EAGAIN, ETIMEDOUT, EINVAL }) {
+		struct urctx *ctx = derive(nullptr), *other = derive(nullptr);
+		std::atomic<uint32_t> word{ 0 };
+		gate begun;
+		int waited = 1, futex = 1, after = 0;
+
+		thread waiter([&] {
+			errno = was;
+			begun.set();
+			waited = urctx_wait(ctx, urctx_now() + 3600 * SEC);
+			do
+				futex = urctx_futex_wait(other, (uint32_t *)&word, 0);
+			while (!futex && !word);
+			after = errno;
+		});
+		begun.wait();
+		urctx_cancel(ctx);
+		word = 1;
+		syscall(SYS_futex, &word, FUTEX_WAKE_PRIVATE, 1);
+		waiter.join();
+		CHECK(waited == 0);
+		CHECK((futex == 0 || futex == -EAGAIN));
+		CHECK(after == was);
+		urctx_put(ctx);
+		urctx_put(other);
+	}
 }
 
 TEST_CASE("a join has the cause of the deadline that it has", "[edges]")

@@ -10,13 +10,14 @@ from csource import code_of, sources  # noqa: E402
 
 Site = namedtuple("Site", "file line operator before after start end text")
 
-# The rows of order.h have mutants of their own (tests/mc/run mutants), and so have
-# the rules of ring_rules.h (tests/ring_controls.sh); the rest has no code.
+# The rows of order.h, fences among them, have mutants of their own (tests/mc/run
+# mutants), and so have the rules of ring_rules.h (tests/ring_controls.sh); the rest has
+# no code.
 NOT_MUTATED = {"atomic.h", "order.h", "ring_rules.h", "export.h", "config.h", "trace.h",
                "sys_peek.h", "trace.c", "sys_peek.c", "misuse.c"}
 # Hints to the processor and to valgrind, and what is only there in a debug build.
 HINTS = re.compile(r"__builtin_prefetch|prefetch_|VALGRIND_|trace_|sys_poison|sys_unpoison|"
-                   r"misuse|urctx_assert|cpu_pause|compiler_barrier|__atomic_thread_fence|static_assert")
+                   r"misuse|urctx_assert|cpu_pause|compiler_barrier|^fence(_after_rmw)?\(|__atomic_thread_fence|static_assert")
 TOKEN = re.compile(r"[A-Za-z_]\w*|0[xX][0-9a-fA-F]+[uUlL]*|\d+[uUlL]*|"
                    r"<<=|>>=|->|\+\+|--|&&|\|\||[-+*/%&|^=!<>]=|<<|>>|\S")
 CONTROL = {"if", "while", "for", "switch", "return", "goto", "break", "continue", "else",
@@ -202,6 +203,10 @@ def sites(top):
         lines = text.split("\n")
         for operator, start, end, after in sorted(raw_sites(text), key=lambda s: s[1:3]):
             line = text.count("\n", 0, start) + 1
+            # what a system call does not look at is 0 by habit
+            if operator == "constant" and "io_sys(SYS_" in lines[line - 1] and \
+                    text[start:end] == "0":
+                continue
             # a hint on this line, or the whole of the call: nothing to notice
             if HINTS.search(text[start:end] if operator == "drop" else lines[line - 1]):
                 continue

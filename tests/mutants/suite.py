@@ -161,7 +161,7 @@ def tree_hash(top, configured, only):
     return h.hexdigest()[:16]
 
 
-def the_map(suite, build, where, key, say):
+def the_map(suite, build, where, key, say, pool):
     """{"cases": [[program, name, seconds]], "lines": {"file:line": [case, ...]}}."""
     kept = Path(where) / f"map-{key}.json"
     if kept.exists():
@@ -170,16 +170,19 @@ def the_map(suite, build, where, key, say):
              for library in ("liburctx", "liburctx-uring")}
     cases, lines, left_out = [], {}, []
     begun = time.monotonic()
-    for program, name in suite.cases():
+
+    def once(case):
         with tempfile.TemporaryDirectory() as seen:
-            status, took = suite.run(program, [name], build.where / "so", 120,
+            status, took = suite.run(case[0], [case[1]], build.where / "so", 120,
                                      URCTX_COVER=seen)
-            if status != 0:
-                left_out.append(f"{program}: {name} ({status})")
-                continue
-            for line in covered(seen, marks):
-                lines.setdefault(line, []).append(len(cases))
-            cases.append([program, name, took])
+            return case, status, took, covered(seen, marks) if status == 0 else ()
+    for (program, name), status, took, some in pool.map(once, suite.cases()):
+        if status != 0:
+            left_out.append(f"{program}: {name} ({status})")
+            continue
+        for line in some:
+            lines.setdefault(line, []).append(len(cases))
+        cases.append([program, name, took])
     for which in left_out:
         say(f"left out, it fails by itself or is not found: {which}")
     say(f"map: {len(cases)} tests run {len(lines)} lines, {time.monotonic() - begun:.0f} s")
