@@ -106,6 +106,7 @@ void seq_group(void);
 void seq_signals(void);
 void seq_fork(void);
 void seq_ring(void);
+void seq_ring_own(void);
 void seq_ring_drain(void);
 void seq_ring_timer(void);
 void seq_ring_defer(void);

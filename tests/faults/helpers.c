@@ -29,6 +29,7 @@ const struct sequence sequences[] = {
 	{ "signals", seq_signals },
 	{ "fork", seq_fork },
 	{ "ring", seq_ring },
+	{ "ring_own", seq_ring_own },
 	{ "ring_defer", seq_ring_defer },
 	{ "ring_drain", seq_ring_drain },
 	{ "ring_timer", seq_ring_timer },

@@ -2,7 +2,8 @@
 /*
  * run.c - a process for each fault; the table
  *
- *   faults [--quick] [--jobs N] [SEQUENCE...]	all faults of these, or of all
+ *   faults [--quick] [--first] [--jobs N] [SEQUENCE...]	all faults of these, or of
+ *						all; until one is wrong
  *   faults --run SEQUENCE [ERRNO CALL]	one run; another makes CALL fail so, as strace
  *   faults --one SEQUENCE SITE ERRNO N FROM	one fault, as a failure names it
  *   faults --names				the sequences
@@ -39,7 +40,7 @@ struct planned {
 
 static struct planned plans[PLANS];
 static size_t nr_plans;
-static bool quick;
+static bool quick, first;
 
 static struct totals {
 	uint32_t failed, next;
@@ -242,6 +243,8 @@ static void worker(void)
 		if (text) {
 			report(&plans[i], text);
 			__atomic_add_fetch(&totals->failed, 1, __ATOMIC_SEQ_CST);
+			if (first)
+				__atomic_store_n(&totals->next, nr_plans, __ATOMIC_SEQ_CST);
 		}
 	}
 	_exit(0);
@@ -345,6 +348,8 @@ int main(int argc, char **argv)
 	for (argv++, argc--; argc && argv[0][0] == '-'; argv++, argc--) {
 		if (!strcmp(argv[0], "--quick"))
 			quick = true;
+		else if (!strcmp(argv[0], "--first"))
+			first = true;
 		else if (!strcmp(argv[0], "--jobs") && argc-- > 1)
 			jobs = (unsigned)atoi(*++argv);
 		else if ((!strcmp(argv[0], "--run") || !strcmp(argv[0], "--one")) && argc > 1)

@@ -236,6 +236,52 @@ static void all(unsigned entries, unsigned setup, unsigned flags)
 	end();
 }
 
+/* A loop of the owner's own. */
+static void reap(void)
+{
+	int64_t ns = RESULT(urctx_ring_turn(s.r), ENOUGH);
+	struct __kernel_timespec ts = { ns / 1000000000, ns % 1000000000 };
+	struct io_uring_cqe *cqe;
+
+	(void)io_uring_submit_and_wait_timeout(&s.u, &cqe, 1,
+					       ns == URCTX_NEVER ? NULL : &ts, NULL);
+	while (!io_uring_peek_cqe(&s.u, &cqe)) {
+		CHECK(urctx_ring_dispatch(s.r, cqe));
+		io_uring_cqe_seen(&s.u, cqe);
+	}
+}
+
+void seq_ring_own(void)
+{
+	static const struct urctx_cause late = { .reason = "late", .code = 7 };
+	struct urctx *ctx = urctx_background(), *timed, *again;
+	struct helper *h;
+	int i;
+
+	if (!begin(16, 0, 0))
+		return;
+	EXPECT(0, urctx_with_cancel(ctx, &ctx), -ENOMEM);
+	EXPECT(0, urctx_with_deadline_cause(ctx, urctx_now() + 2 * MSEC, &late, &timed), -ENOMEM);
+	again = urctx_get(ctx);
+	EXPECT(0, bind_read(timed, &s.op[0], URCTX_NEVER, 0), -ENOMEM);
+	for (i = 1; i < 20; i++)
+		EXPECT(0, bind_read(again, &s.op[i], URCTX_NEVER, 0), -ENOMEM);
+	while (!s.op[0].calls)
+		reap();
+	CHECK(s.op[0].cause == &late && s.op[0].result == -ETIME);
+	h = later(end_it, again);
+	for (i = 1; i < 20; i++)
+		while (!s.op[i].calls)
+			reap();
+	CHECK(s.op[1].result == -ECANCELED);
+	helper_join(h);
+	CHECK(urctx_cause_errno(5)->code == -5);
+	urctx_put(again);
+	urctx_put(timed);
+	urctx_put(ctx);
+	end();
+}
+
 void seq_ring(void)
 {
 	all(16, 0, 0);
