@@ -5,6 +5,7 @@
 #include <urctx/join.h>
 #include <urctx/sync.h>
 #include <urctx/value.h>
+#include <urctx/watch.h>
 #include <dirent.h>
 #include <fstream>
 #include <linux/futex.h>
@@ -360,4 +361,43 @@ TEST_CASE("the library's thread sleeps while there is nothing to do", "[edges][G
 	CHECK(still);
 	REQUIRE(urctx_stop(&cb.cb));
 	urctx_put(ctx);
+}
+
+static size_t open_fds()
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t nr = 0;
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+/* Behind a grace period, which comes when it likes: a minute, at most. */
+TEST_CASE("a context's descriptor is closed when the context has gone", "[edges]")
+{
+	size_t before = open_fds(), now = 0;
+
+	for (int i = 0; i < 64; i++) {
+		struct urctx *ctx = derive(nullptr), *timed = timeout(ctx, 3600 * SEC);
+
+		REQUIRE(urctx_fd(ctx) >= 0);
+		REQUIRE(urctx_fd(timed) >= 0);
+		REQUIRE(urctx_fd(ctx) == urctx_fd(ctx));
+		if (i % 2)
+			urctx_cancel(ctx);
+		urctx_put(timed);
+		urctx_put(ctx);
+	}
+	for (int looks = 0; looks < 60000; looks++) {
+		const struct timespec moment = { 0, 1000000 };
+
+		now = open_fds();
+		/* one of them is the library's thread's */
+		if (now <= before + 2)
+			break;
+		nanosleep(&moment, nullptr);
+	}
+	CHECK(now <= before + 2);
 }

@@ -203,6 +203,8 @@ def sites(top):
         lines = text.split("\n")
         for operator, start, end, after in sorted(raw_sites(text), key=lambda s: s[1:3]):
             line = text.count("\n", 0, start) + 1
+            if "!URCTX_RULE_" in lines[line - 1]:
+                continue
             # what a system call does not look at is 0 by habit
             if operator == "constant" and "io_sys(SYS_" in lines[line - 1] and \
                     text[start:end] == "0":
