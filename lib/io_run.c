@@ -62,14 +62,11 @@ static bool wait_for(struct io_thread *t, struct run *run)
 /* Its own error stands, told to end or not: fsync's -EIO is said once and never again. */
 static int result(struct urctx *ctx, const struct urctx_op *op)
 {
-	int err;
-
 	if (!op->cause || (op->res != -ECANCELED && op->res != -EINTR))
 		return op->res;
 	if (op->cause == &interrupted)
 		return -EINTR;
-	err = urctx_err(ctx);
-	return err ? err : op->res;
+	return urctx_err(ctx);
 }
 
 bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)

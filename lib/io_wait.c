@@ -106,7 +106,9 @@ static long broken_pipe(struct io_move *m, bool worker)
 {
 	if (m->kind == IO_SEND)
 		return m->flags & MSG_NOSIGNAL ? -EPIPE : io_move_try(m, true);
-	return worker && m->kind == IO_WRITE ? io_move_try(m, false) : -EPIPE;
+	return worker && m->kind == IO_WRITE ?	/* uncovered: who reads is told that */
+		       io_move_try(m, false) :
+		       -EPIPE;
 }
 
 /*

@@ -13,10 +13,13 @@ bool op_told(const struct ring_op *op)
 	return op->state != OP_LIVE || (op->link && op->link->told);
 }
 
-/* The ops of a link that has been told are not touched until they must be. */
+/*
+ * @op has been told, or its link was: the ops of a link are not touched until they
+ * must be.
+ */
 void op_told_by_link(struct urctx_ring *r, struct ring_op *op)
 {
-	if (op->cause || !op->link || !op->link->told)
+	if (op->cause)
 		return;
 	op->cause = op->link->cause;
 	stat_add(r, told, 1);

@@ -114,8 +114,7 @@ void calls_drop(struct urctx_ring *r)
 
 	do	/* of those that have, some were not heard of, or not called */
 		(void)ring_turn(r);
-	while (r->heard || wake_any(&r->wake) || !list_empty(&r->due) ||
-	       !list_empty(&r->vacant));
+	while (r->heard || wake_any(&r->wake) || !list_empty(&r->vacant));
 	while (!list_empty(&r->never))
 		let_go(call_of(r->never.next));
 	for (i = 0; r->links; i = (i + 1) & r->table_mask) {

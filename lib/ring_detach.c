@@ -17,7 +17,8 @@ static bool below(const struct urctx *ctx, const struct urctx *from,
 static bool below_link(const struct urctx *ctx, const struct urctx *from,
 		       unsigned *looks)
 {
-	const struct extra *e = chunk_first(ctx) ? extra_of(ctx) : NULL;
+	const struct extra *e =		/* uncovered: an op's or a child's, it has a chunk */
+		chunk_first(ctx) ? extra_of(ctx) : NULL;
 	uint32_t nr = e ? load_relaxed(&e->nr_links) : 0;
 
 	while (nr-- && *looks) {
@@ -181,7 +182,7 @@ static int wait_leaving(struct urctx_ring *r)
 	int64_t ns;
 	int ret;
 
-	while (r->leaving) {
+	while (r->leaving) {	/* uncovered: one who has not pushed yet, and no ring */
 		ns = ring_turn(r);
 		if (!r->leaving)
 			break;

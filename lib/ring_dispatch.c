@@ -156,11 +156,9 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 		return true;
 	case KIND_ALARM:
 		return ring_alarm_answer(r, cqe) || stale(r);
-	case KIND_WAKE:
+	default:	/* KIND_WAKE */
 		woken(r, cqe);
 		return true;
-	default:
-		return stale(r);
 	}
 }
 

@@ -171,7 +171,8 @@ static int64_t next_time(const struct urctx_ring *r)
 
 		ns = again < ns ? again : ns;
 	}
-	if (r->deaf && (r->links != r->told || r->leaving) && ns > DEAF_NAP)
+	if (r->deaf &&		/* uncovered: leaving, and not on the list yet */
+	    (r->links != r->told || r->leaving) && ns > DEAF_NAP)
 		ns = DEAF_NAP;
 	return ns > 0 ? ns : 0;
 }
@@ -211,11 +212,11 @@ static int64_t turn(struct urctx_ring *r)
 	r->awake = false;	/* if something was bound in here: */
 	compiler_barrier();
 	/*
-	 * What the last put of a context has ended, or a busy ring, has to wait; and
-	 * who waits for a callback is to see that it has run.
+	 * What the last put of a context has ended, or a busy ring, has to wait; who
+	 * waits for a callback is to see that it has run; and what is due or vacant
+	 * again is so because one has.
 	 */
-	if (ran || !armed || !asked || r->heard || wake_any(&r->wake) ||
-	    !list_empty(&r->due) || !list_empty(&r->vacant))
+	if (ran || !armed || !asked || r->heard || wake_any(&r->wake))
 		return 0;
 	ns = next_time(r);
 	if (unlikely(r->alarm) && ns != URCTX_NEVER) {
