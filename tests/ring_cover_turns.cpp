@@ -272,3 +272,21 @@ TEST_CASE("flags that exclude each other, and room that is no power of two", "[r
 	params.ops = 100;
 	REQUIRE(urctx_ring_attach(&r.u, &params, &r.r) == 0);
 }
+
+TEST_CASE("two calls for an idle context in a detach", "[ring][idle][detach]")
+{
+	std::vector<call> twice(2);
+	ring r(8);
+	OR_SKIP(r);
+	{
+		context idle;
+
+		for (auto &c : twice)
+			REQUIRE(urctx_ring_idle(r.r, idle, &c.cb, call::fn) == 0);
+		urctx_cancel(idle);
+	}
+	CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+	r.r = nullptr;
+	for (auto &c : twice)
+		CHECK(c.ran == 1);
+}
