@@ -89,12 +89,18 @@ def build(out, cc, cflags, ldflags, targets, lib=TOP / "lib", main=(), base=None
     common = [cc, "-std=gnu11", "-pthread", "-D_GNU_SOURCE", "-DURCTX_URING_LIBRARY", "-DHAVE_MEMBARRIER=1",
               *cflags, f"-I{TOP}/include", f"-I{lib}", f"-I{TOP}/tests/fuzz"]
 
+    # what every object depends on; flags are in the layer itself
+    headers = [h for d in (Path(lib), TOP / "include", TOP / "tests/fuzz") for h in d.rglob("*.h")]
+    newest = max(p.stat().st_mtime for p in [*headers, Path(__file__), Path(sys.argv[0])])
+
     def compiled(source):
         library = source.parent == Path(lib)
         if base and changed.endswith(".c") and source.name != changed:
             return Path(base) / "o" / f"{'lib' if library else 'fuzz'}-{source.stem}.o"
         extra = ["-fvisibility=hidden", "-include", f"{lib}/export.h"] if library else []
         o = objects / f"{'lib' if library else 'fuzz'}-{source.stem}.o"
+        if o.exists() and o.stat().st_mtime > max(newest, source.stat().st_mtime):
+            return o
         done = run([*common, *extra, "-c", source, "-o", o])
         if done.returncode:
             sys.exit(f"{source}: does not compile:\n{done.stdout}")
