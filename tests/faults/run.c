@@ -302,7 +302,7 @@ static void table(unsigned allocations)
 	}
 	printf("%zu planned; %u runs of %u sites came to their fault, and %u of %u allocations\n",
 	       nr_plans, runs, sites, mallocs, allocations);
-	printf("total: fault_runs %u\n", runs + mallocs);
+	printf("runs: %u\n", runs + mallocs);
 }
 
 static const struct sequence *named(const char *name)
