@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* ring_cover_calls.cpp - the functions that can refuse */
+
+/* Both names of what has an offset are there: the library may be built for either. */
+#undef _FILE_OFFSET_BITS
+
 #include "ring_cover_calls.hpp"
 
 #include <cerrno>
@@ -87,6 +91,8 @@ decltype(read) __interceptor_read __attribute__((weak));
 decltype(write) __interceptor_write __attribute__((weak));
 decltype(poll) __interceptor_poll __attribute__((weak));
 decltype(mmap) __interceptor_mmap __attribute__((weak));
+decltype(mmap64) __interceptor_mmap64 __attribute__((weak));
+decltype(fstat64) __interceptor_fstat64 __attribute__((weak));
 decltype(eventfd) __interceptor_eventfd __attribute__((weak));
 decltype(clock_gettime) __interceptor_clock_gettime __attribute__((weak));
 decltype(getsockopt) __interceptor_getsockopt __attribute__((weak));
@@ -120,6 +126,17 @@ void *mmap(void *at, size_t len, int prot, int flags, int fd, off_t off) noexcep
 {
 	long err;
 	REAL(mmap);
+
+	if (!refused("mmap", &err))
+		return real(at, len, prot, flags, fd, off);
+	errno = (int)-err;
+	return MAP_FAILED;
+}
+
+void *mmap64(void *at, size_t len, int prot, int flags, int fd, off64_t off) noexcept
+{
+	long err;
+	REAL(mmap64);
 
 	if (!refused("mmap", &err))
 		return real(at, len, prot, flags, fd, off);
@@ -172,6 +189,19 @@ int fstat(int fd, struct stat *st) noexcept
 	return refused("fstat", &err) ? (int)as_errno(err) : real(fd, st);
 }
 
+int fstat64(int fd, struct stat64 *st) noexcept
+{
+	long err;
+	REAL(fstat64);
+
+	return refused("fstat", &err) ? (int)as_errno(err) : real(fd, st);
+}
+
+static const char *name_of(int what)
+{
+	return what == F_SETFL ? "F_SETFL" : what == F_GETFL ? "F_GETFL" : "fcntl";
+}
+
 int fcntl(int fd, int what, ...)
 {
 	long err, arg;
@@ -181,10 +211,19 @@ int fcntl(int fd, int what, ...)
 	va_start(args, what);
 	arg = va_arg(args, long);
 	va_end(args);
-	return refused(what == F_SETFL ? "F_SETFL" : what == F_GETFL ? "F_GETFL" : "fcntl",
-		       &err) ?
-		       (int)as_errno(err) :
-		       real(fd, what, arg);
+	return refused(name_of(what), &err) ? (int)as_errno(err) : real(fd, what, arg);
+}
+
+int fcntl64(int fd, int what, ...)
+{
+	long err, arg;
+	va_list args;
+	LIBURING(fcntl64);
+
+	va_start(args, what);
+	arg = va_arg(args, long);
+	va_end(args);
+	return refused(name_of(what), &err) ? (int)as_errno(err) : real(fd, what, arg);
 }
 
 int pthread_setspecific(pthread_key_t key, const void *value) noexcept
