@@ -101,6 +101,8 @@ static void count_ran(struct urctx_callback *cb)
 {
 	struct try *t = try_of(cb);
 
+	for (uint32_t n = one_of(200); n; n--)	/* who stops it has to wait */
+		__asm__ __volatile__("" : "+r"(n));
 	must(__atomic_add_fetch(&t->ran[cb - t->cb], 1, __ATOMIC_RELAXED) == 1);
 }
 
@@ -174,9 +176,12 @@ static void ready_stop(struct match *m, struct try *t)
 
 static void stop_it(struct match *m, struct try *t)
 {
+	bool wait = one_of(2);
+
 	(void)m;
 	did(STOP);
-	t->said[1] = one_of(2) ? urctx_try_stop(&t->cb[0]) : urctx_stop(&t->cb[0]);
+	t->said[1] = wait ? urctx_stop(&t->cb[0]) : urctx_try_stop(&t->cb[0]);
+	must(t->said[1] || !wait || __atomic_load_n(&t->ran[0], __ATOMIC_RELAXED) == 1);
 }
 
 static void judge_stop(struct match *m, struct try *t)
@@ -227,23 +232,32 @@ static void take_away(struct match *m, struct try *t)
 	}
 }
 
-/* Or takes away and makes again elsewhere, of the same memory: what lives stays (I4). */
+/*
+ * Or takes away and makes again elsewhere, of the same memory: what lives stays (I4).
+ * A row of parents, with a child each.
+ */
 static void ready_move(struct match *m, struct try *t)
 {
 	int i;
 
-	t->at = t_derive(m->pen);
 	t->other = t_derive(m->pen);
-	for (i = 0; i < KIDS; i++)
-		t->kid[i] = t_derive(t->at);
+	for (i = 0; i < KIDS; i++) {
+		t->leaf[i] = t_derive(m->pen);
+		t->kid[i] = t_derive(t->leaf[i]);
+	}
+}
+
+static void cancel_row(struct match *m, struct try *t)
+{
+	(void)m;
+	for (int i = 0; i < KIDS; i++)
+		t_cancel(t->leaf[i], some_cause());
 }
 
 static void move(struct match *m, struct try *t)
 {
-	int i;
-
 	(void)m;
-	for (i = KIDS; i--;) {
+	for (int i = 0; i < KIDS; i++) {
 		t_put(t->kid[i]);
 		t->kid[i] = t_derive(t->other);
 	}
@@ -258,9 +272,9 @@ static void judge_move(struct match *m, struct try *t)
 	for (i = 0; i < KIDS; i++) {
 		must(!t_done(t->kid[i]));
 		t_put(t->kid[i]);
+		t_put(t->leaf[i]);
 	}
 	t_put(t->other);
-	t_put(t->at);
 }
 
 /* Two parents end, each by another. */
@@ -333,7 +347,7 @@ const struct duel duels[] = {
 	{ "wait", ready_call, { cancel_at, wait_at }, put_at },
 	{ "idle", ready_parent, { put_kid0, wait_idle }, put_at },
 	{ "walk", ready_walk, { cancel_at, take_away }, put_at },
-	{ "move", ready_move, { cancel_at, move }, judge_move },
+	{ "move", ready_move, { cancel_row, move }, judge_move },
 	{ "any", ready_any, { cancel_first, cancel_second }, judge_any },
 	{ "fd", ready_call, { cancel_at, ask_fd }, judge_fd },
 	{ 0 },
