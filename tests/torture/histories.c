@@ -38,6 +38,9 @@ static void show(const struct history *h)
 {
 	char text[200];
 
+	for (int i = 0; i < SETUP; i++)
+		fprintf(stderr, "  c%d: %u parents: c%u c%u\n", i, h->start.ctx[i].nr_parents,
+			h->start.ctx[i].parent[0], h->start.ctx[i].parent[1]);
 	for (int i = 0; i < h->nr; i++) {
 		history_text(h, i, text, sizeof(text));
 		fprintf(stderr, "  %s\n", text);
