@@ -1,78 +1,105 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ring.pml - one op, its context, the kernel, and the owner of the ring
+ * ring.pml - an op, its context, the kernel, and the owner of the ring
  *
- * The owner binds an op, sleeps in the kernel, and asks for the op to be aborted as
- * soon as its context is done, until the op's own CQE is there; then it binds another
- * in the same slot. Somebody else ends the context. The kernel starts the op, may have
- * it in between for a while (a cancel finds nothing, or is too late), and ends it.
+ * The owner binds an op and sleeps in the kernel; as soon as the op's context is done
+ * he asks for it to be aborted, until its own CQE is there. Then he binds another in
+ * the same slot, which nobody ends, and waits for that. Somebody else ends the
+ * context. The kernel has an op in between now and then: a cancel finds nothing there
+ * then, or comes too late, and says so.
  *
  * Twins that must fail: BIND_BLIND, WRITE_FIRST, ASK_ONCE, ANSWER_ENDS, NO_GENERATION,
  * SLEEP_ON
  */
-#define UNUSED		0
 #define WAITS		1	/* for data: a cancel takes it */
 #define BETWEEN		2	/* neither here nor there: -ENOENT, -EALREADY */
-#define ENDED		3	/* its CQE is on the way */
+#define ENDED		3	/* its CQE has been posted */
 
-mtype = { own, answer, wake };
+#define OWN		1
+#define ANSWER		2
 
 bool over, armed, told;		/* the context; its callback; the owner knows */
-bool listed, eventfd;		/* the link is on the wake list; somebody wrote */
-byte kernel, generation, completed;
-bool asking, data;
+bool listed, written;		/* the link is on the wake list; the eventfd */
+bool asking;			/* a cancel is in the SQ, for this generation: */
+byte asked_for;
+byte state, generation;		/* of the slot's op */
+byte trips;			/* times in between, of a file's op as often as you like */
+bool silent;			/* no data ever come for the first */
 bool finished;
-chan cq = [4] of { mtype, byte };
+chan cq = [4] of { byte, byte };
 
-/* urctx_cancel(), in another thread. */
+/* urctx_cancel(), in another thread: the callback's claim is one step. */
 active proctype cancel()
 {
 	over = true;
 	if
 	:: armed ->
 #ifdef WRITE_FIRST
-		eventfd = true;
+		written = true;
 		listed = true
 #else
 		listed = true;
-		eventfd = true
+		written = true
 #endif
 	:: else
 	fi
 }
 
-active proctype kernel_side()
+/* The kernel, each of its sides a process, so that none is starved by another. */
+active proctype workers()
 {
 end:
 	do
-	:: kernel == BETWEEN -> kernel = WAITS
-	:: atomic { kernel == WAITS && data -> kernel = ENDED; cq ! own, generation }
-	:: atomic { kernel == WAITS && !asking -> kernel = BETWEEN; data = true }
-	:: atomic { asking && kernel == WAITS -> asking = false; kernel = ENDED;
-			cq ! own, generation }
-	:: atomic { asking && (kernel == BETWEEN || kernel == ENDED || kernel == UNUSED) ->
-			asking = false; cq ! answer, generation }
+	:: atomic { state == WAITS && trips < 3 && !finished -> state = BETWEEN; trips++ }
+	:: atomic { state == BETWEEN -> state = WAITS }
+	od
+}
+
+active proctype network()
+{
+	if
+	:: silent = true
+	:: skip
+	fi;
+end:
+	do
+	:: atomic { state == WAITS && (generation == 2 || !silent) ->
+			state = ENDED; cq ! OWN, generation }
+	od
+}
+
+active proctype cancels()
+{
+end:
+	do
+	:: atomic { asking ->
+			asking = false;
+			if
+#ifdef NO_GENERATION
+			:: state == WAITS ->
+#else
+			:: state == WAITS && asked_for == generation ->
+#endif
+				assert(generation == 1);
+				state = ENDED;
+				cq ! OWN, generation
+			:: else -> cq ! ANSWER, asked_for
+			fi }
 	od
 }
 
 inline bind()
 {
 	generation++;
-	kernel = WAITS;
-	/* urctx_after(): publish, and look */
-	armed = true;
-#ifndef BIND_BLIND
-	if
-	:: over -> told = true
-	:: else
-	fi
-#endif
+	state = WAITS
 }
 
+/* A turn of the owner's: what has been cancelled since? */
 inline look()
 {
 	if
-	:: eventfd -> eventfd = false;
+	:: written ->
+		written = false;
 		if
 		:: listed -> listed = false; told = true
 		:: else
@@ -83,57 +110,62 @@ inline look()
 
 active proctype owner()
 {
-	mtype what;
-	byte of;
-	bool asked, again;
+	byte kind, which;
+	bool asked, over_now;
 
 	bind();
+	/* urctx_after(): publish, and look */
+	armed = true;
+#ifndef BIND_BLIND
+	if
+	:: over -> told = true
+	:: else
+	fi;
+#endif
 	do
-	:: completed == 1 && !again ->
-		/* the next, in the same slot: it has its own CQE to wait for */
-		break
+	:: over_now -> break
 	:: else ->
 		look();
 		if
-		:: told && !asked -> asking = true; asked = true
+		:: told && !asked -> asked_for = generation; asking = true; asked = true
 		:: else
 		fi;
-#ifdef SLEEP_ON
-		cq ? what, of;
-#else
-		/* its poll of the eventfd is a CQE as well */
+		kind = 0;
 		if
-		:: cq ? what, of
-		:: eventfd -> what = wake
+		:: cq ? kind, which
+#ifndef SLEEP_ON
+		/* its poll of the eventfd is a CQE, too */
+		:: written -> skip
+#endif
 		fi;
-#endif
 		if
-		:: what == own ->
-#ifdef NO_GENERATION
-			completed++
-#else
-			if
-			:: of == generation -> completed++
-			:: else
-			fi
-#endif
-		:: what == answer ->
+		:: kind == OWN && which == generation -> over_now = true
+		:: kind == ANSWER ->
 #ifdef ANSWER_ENDS
-			completed++;
-			assert(kernel == ENDED && empty(cq))
-#else
+			over_now = true;
+#endif
 #ifndef ASK_ONCE
-			asked = false
+			asked = false;
 #endif
-#endif
+			skip
 		:: else
 		fi
 	od;
-	assert(completed == 1);
-	assert(kernel == ENDED);
+	/* complete(): the memory is the caller's, and the kernel does not have it */
+	assert(state == ENDED);
+	bind();
+	do
+	:: cq ? kind, which ->
+		if
+		:: kind == OWN && which == 2 -> break
+		:: else
+		fi
+	od;
+	assert(state == ENDED);
 	finished = true
 }
 
-/* A told op comes to its end, whatever the kernel was doing with it. */
+/* Whoever is told comes to his end, whatever the kernel was doing with his op. */
 ltl reaped { [] (told -> <> finished) }
+/* And whose context is done is told. */
 ltl noticed { [] ((over && armed) -> <> finished) }

@@ -107,7 +107,10 @@ active [2] proctype stop()
 {
 	byte v, me = _pid - 3;
 
-	(published);
+	if
+	:: (published)
+	:: goto out		/* does not care */
+	fi;
 again:
 	atomic {
 		v = slot;
@@ -139,6 +142,7 @@ again:
 		(!asleep[me]);
 		goto again
 	fi;
+out:
 	left++
 }
 

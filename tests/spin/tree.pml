@@ -22,7 +22,7 @@ byte word[NODES];	/* DONE, or 1 + its slot; see setup */
 byte slot[6];		/* 0, or 1 + who is in it */
 bool ready;
 byte clean[3];		/* all below is done */
-bool attached[NODES];	/* derive has returned */
+bool attached[NODES];	/* derive has returned, put has not begun */
 byte cancels, derives;
 
 inline mark(k, s, won)
@@ -173,8 +173,8 @@ active proctype derive_kid() provided (ready)
 	derive(4, KID, KID * SLOTS);
 	if
 	:: skip
-	:: slot[KID * SLOTS] = 0;
-		attached[4] = false;
+	:: attached[4] = false;
+		slot[KID * SLOTS] = 0;
 		derive(4, OTHER, OTHER * SLOTS)
 	fi;
 	derives++
