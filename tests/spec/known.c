@@ -158,6 +158,62 @@ static void births(void)
 	is(0, "a child that both calls left live");
 }
 
+/*
+ * 4 is made from 2, and from 3, which had ended with 2; meanwhile 0 ends with 1, and
+ * its callback keeps that cancel from returning until the child is there.
+ */
+static void birth_of_two(void)
+{
+	int a;
+
+	FIRST(ROOT(3));
+	FIRST(AFTER(0, 0));
+	CALL(1, 1, 2, CANCEL(3, 2, 1));
+	a = CALL(2, 3, 30, CANCEL(0, 1, 1));
+	h.call[CALL(2, 3, 4, CLAIM(0))].outer = (uint8_t)a;
+	h.call[CALL(2, 20, -1, OVER(0))].outer = (uint8_t)a;
+	CALL(1, 5, 6, ANY(4, 2, 3));
+}
+
+static void births_of_two(void)
+{
+	birth_of_two();
+	CALL(1, 7, 8, CAUSE(4, 1));
+	CALL(1, 9, 10, DONE(2, 1));
+	is(1, "of two parents, the cause of the one that ended during the birth");
+	birth_of_two();
+	CALL(1, 7, 8, CAUSE(4, 2));
+	CALL(1, 9, 10, ERR(2, 0));
+	is(1, "of two parents, the cause of the one that was done");
+	birth_of_two();
+	CALL(1, 7, 8, ERR(2, 0));
+	CALL(1, 9, 10, CAUSE(4, 1));
+	is(0, "of two parents, the cause of the one that ended after the birth");
+	birth_of_two();
+	CALL(1, 7, 8, DONE(4, 0));
+	is(0, "of two parents one was done, and the child is born live");
+	birth_of_two();
+	CALL(3, 3, 30, CANCEL(1, 3, 1));
+	CALL(1, 7, 8, CAUSE(4, 1));
+	is(0, "of two parents, the cause of a grandparent whose child had its own");
+	birth_of_two();
+	CALL(1, 7, 8, CAUSE(4, 1));
+	CALL(1, 9, 10, CAUSE(2, 0));
+	is(0, "of two parents, the cause of one that is live");
+	FIRST(ROOT(3));
+	CALL(1, 1, 2, CANCEL(3, 2, 1));
+	CALL(1, 3, 4, ANY(4, 2, 3));
+	CALL(1, 5, 6, CANCEL(0, 1, 1));
+	CALL(1, 7, 8, CAUSE(4, 1));
+	is(0, "of two parents, the cause of a cancel that came after the birth");
+	FIRST(UNTIL(3, 0, 100));
+	CALL(1, 1, 2, CANCEL(3, 2, 1));
+	CALL(1, 3, 4, TIME(100));
+	CALL(1, 5, 6, ANY(4, 2, 3));
+	CALL(1, 7, 8, CAUSE(4, 9));
+	is(0, "of two parents, the deadline of the one that was cancelled before it");
+}
+
 static void deadlines(void)
 {
 	FIRST(UNTIL(3, 0, 100));
@@ -239,6 +295,7 @@ int main(void)
 	ends();
 	causes();
 	births();
+	births_of_two();
 	deadlines();
 	callbacks();
 	printf("%d passed, %d failed\n", passed, failed);

@@ -23,22 +23,14 @@ static bool among(const struct spec *some, int n, const struct spec *s)
 	return false;
 }
 
-/* The ways in which @x may have ended by now: by its deadline, by a parent. */
-static int ends(const struct spec *s, unsigned x, struct spec *out, int room)
+static int ends(const struct spec *s, unsigned x, struct spec *out, int room);
+
+/* To the @n ways that are there, those in which a parent may have ended @x by now. */
+static int by_parents(const struct spec *s, unsigned x, struct spec *out, int n, int room)
 {
 	const struct spec_context *c = &s->ctx[x];
-	int n = 0, i, k, more;
+	int i, k, more;
 
-	if (room < 2)
-		return -1;
-	if (c->cause) {
-		out[0] = *s;
-		return 1;
-	}
-	if (c->deadline <= s->now) {
-		out[n] = *s;
-		end(&out[n++], x, c->deadline_cause, 1);
-	}
 	for (i = 0; i < c->nr_parents; i++) {
 		unsigned p = c->parent[i];
 
@@ -52,6 +44,22 @@ static int ends(const struct spec *s, unsigned x, struct spec *out, int room)
 		}
 	}
 	return n;
+}
+
+/* The ways in which @x may have ended by now: by its deadline, by a parent. */
+static int ends(const struct spec *s, unsigned x, struct spec *out, int room)
+{
+	const struct spec_context *c = &s->ctx[x];
+	int n = 0;
+
+	if (room < 2)
+		return -1;
+	out[0] = *s;
+	if (c->cause)
+		return 1;
+	if (c->deadline <= s->now)
+		end(&out[n++], x, c->deadline_cause, 1);
+	return by_parents(s, x, out, n, room);
 }
 
 /* @below[]: @x, and what ends when it does. */
@@ -106,25 +114,20 @@ static int settle(const struct spec *s, unsigned x, struct spec *out)
 	return n;
 }
 
-/* A child of one that is done is born done: by any of those that are. */
+/*
+ * A child of one that is done is born done: by any of those that are, or may be by
+ * now.  If none has to be, it is born live, and ends when one of them does.
+ */
 static int born(const struct spec *s, unsigned x, struct spec *out)
 {
 	const struct spec_context *c = &s->ctx[x];
-	int n = 0, i;
+	int i;
 
-	for (i = 0; i < c->nr_parents; i++) {
-		const struct spec_context *p = &s->ctx[c->parent[i]];
-
-		if (!p->cause)
-			continue;
-		out[n] = *s;
-		end(&out[n], x, p->cause, p->expired);
-		if (!among(out, n, &out[n]))
-			n++;
-	}
-	if (!n)
-		out[n++] = *s;
-	return n;
+	for (i = 0; i < c->nr_parents; i++)
+		if (s->ctx[c->parent[i]].cause)
+			return by_parents(s, x, out, 0, SPEC_WAYS);
+	out[0] = *s;
+	return 1;
 }
 
 static int derive(const struct spec *before, const struct spec_call *c, struct spec *out)
