@@ -31,6 +31,14 @@ static void fini_two(void)
 	outcome(0, 5);
 }
 
+/* 4 beside it, done */
+static void init_done(void)
+{
+	init();
+	root(4);
+	cancel(4, 2);
+}
+
 /* A join's links are malloc()ed: it goes before the end. */
 static void fini_any(void)
 {
@@ -113,6 +121,21 @@ static void t_any(void)
 	cause(4);
 }
 
+/* A parent that is done, one that a cancel comes to, which is not yet at 3. */
+static void t_any_done(void)
+{
+	any(5, 2, 4);
+	err(3);
+	cause(5);
+}
+
+static void t_any_done_first(void)
+{
+	any(5, 4, 2);
+	err(3);
+	cause(5);
+}
+
 static void t_cancel_three(void)
 {
 	cancel(3, 2);
@@ -130,9 +153,17 @@ static void fini_put(void)
 	outcome(2, 3);
 }
 
-#define SCENARIO(name, of, fini, flags, ...) \
+static void fini_any_done(void)
+{
+	outcome(0, 4);
+	put(5);
+}
+
+#define SCENARIO_OF(name, of, init, fini, flags, ...) \
 static const struct mc_scenario s_##name = { \
 	"hist_" #name, of, init, { __VA_ARGS__ }, fini, TREE | flags }
+#define SCENARIO(name, of, fini, flags, ...) \
+	SCENARIO_OF(name, of, init, fini, flags, __VA_ARGS__)
 
 SCENARIO(two, "G2 G4", fini, MC_QUICK, t_cancel, t_cancel_below);
 SCENARIO(ask, "G1 G2 G12", fini, MC_QUICK, t_cancel, t_ask);
@@ -146,11 +177,15 @@ SCENARIO(shield, "G2 G3", fini_two, MC_QUICK, t_cancel, t_shield);
 SCENARIO(any, "G2 G3 G4", fini_any, 0, t_cancel, t_any);
 SCENARIO(any_second, "G2 G3 G4", fini_any, MC_QUICK, t_cancel_three, t_any);
 SCENARIO(any_three, "G2 G3 G4", fini_any, 0, t_cancel, t_any, t_cancel_three);
+SCENARIO_OF(any_done, "G3 G4", init_done, fini_any_done, MC_QUICK, t_cancel, t_any_done);
+SCENARIO_OF(any_done_first, "G3 G4", init_done, fini_any_done, 0, t_cancel,
+	    t_any_done_first);
 SCENARIO(put, "G2 G9", fini_put, MC_QUICK, t_cancel, t_put);
 
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &s_two, &s_ask, &s_ask_down, &s_three, &s_derive,
 		       &s_chain, &s_derive_cancel, &s_derive_three, &s_shield, &s_any,
-		       &s_any_second, &s_any_three, &s_put, NULL);
+		       &s_any_second, &s_any_three, &s_any_done, &s_any_done_first,
+		       &s_put, NULL);
 }
