@@ -78,7 +78,9 @@
  *
  * Progress.  done, value: wait-free.  err, cause, get, put, derive, cancel,
  *     after, try_stop: lock-free; where derive and after need memory, as good
- *     as mmap() or malloc().  stop: waits for its own callback alone.
+ *     as mmap() or malloc().  stop: waits for its own callback alone.  One
+ *     exception: err and cause of a context that has a urctx_fd() and has just
+ *     ended wait while another thread makes that readable, one system call.
  * NULL is the background everywhere: never done, never freed, parent of all
  *     roots.  A function that takes a context takes NULL, and is then never
  *     cancelled.  That is how existing code adopts contexts (GLib's lesson).

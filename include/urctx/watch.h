@@ -19,7 +19,8 @@ extern "C" {
  *
  * For loops that poll: POLLIN from the end of @ctx on, be it a cancel, an ancestor's
  * or the deadline; the same descriptor each time it is asked for.  Readable implies
- * urctx_err() != 0, and the other way round.
+ * urctx_err() != 0, and the other way round: so who asks at the moment at which it
+ * ends may have to wait for another thread's timerfd_settime(2).
  *
  * Beware: it is the context's own: do not read it, do not close it.  It is closed
  * when the context goes, with the last put of it and of all that was derived from it:
