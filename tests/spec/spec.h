@@ -14,10 +14,10 @@
  *
  * When between the two a descendant ends is left open, and is not searched for
  * either: it ends when the first call needs it to have ended, or when the cancel
- * returns.  That loses nothing.  What a context's end allows (a child born done, a
- * callback that runs) is allowed just after, and what it forbids (0 from err, true
- * from cancel) is forbidden for a shorter time.  One thing alone cannot wait: a child
- * of several parents of which one is done says at its birth which of them ended it.
+ * returns.  That loses nothing (eager.c tries it): what a context's end allows (a child
+ * born done, a callback that runs) is allowed just after, and what it forbids (0 from
+ * err, true from cancel) is forbidden for a shorter time.  One thing alone cannot wait:
+ * a child of several parents of which one is done says at its birth which ended it.
  *
  * Of several ends that a context may come to (two parents, a deadline of its own)
  * each is a way on: that is why a call gives an array of states.
