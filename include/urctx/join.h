@@ -20,7 +20,8 @@ extern "C" {
  *
  * Done with the first of them, with its err and cause; its deadline is the earliest
  * of theirs.  Values are those of @parents[0].  G2, G3 and G12 hold for each parent:
- * it is a child of all of them.  @parents may be a local array.
+ * it is a child of all of them.  @parents may be a local array.  If several have
+ * ended by the time it is made, it has the err and cause of one of these.
  *
  * A parent that comes twice counts once; if one is left, this is
  * urctx_with_cancel().  Leaving, at the last put, costs a store a parent.
