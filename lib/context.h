@@ -124,6 +124,17 @@
 #define TAG_GRACE	5UL	/* a shield that is to be told when the parent ends */
 #define TAG_BITS	7UL
 
+/*
+ * For sparse: what a grace period protects is __rcu, and is not to be read plainly;
+ * who load()s it casts it by __force.  liburcu has the first word, too.
+ */
+#ifndef __rcu
+#define __rcu
+#endif
+#ifndef __force
+#define __force
+#endif
+
 struct slot {
 	uintptr_t v;
 } __attribute__((aligned(8)));
@@ -134,7 +145,7 @@ struct urctx {				/* a cache line */
 	uint32_t watch;
 	struct urctx *parent;
 	struct slot *slot;		/* of the parent; NULL: a root */
-	struct chunk *chunks;
+	struct chunk __rcu *chunks;
 	union {
 		int64_t deadline;
 		struct urctx *link;	/* after the last put: on the housekeeper's list */
@@ -152,7 +163,7 @@ struct urctx {				/* a cache line */
 
 struct chunk {
 	struct urctx *owner;
-	struct chunk *next;		/* free: the next free one */
+	struct chunk __rcu *next;	/* free: the next free one */
 	uint32_t used;			/* slots from here on were never filled */
 	uint32_t user;			/* id of the thread whose hint points here */
 
@@ -163,7 +174,7 @@ struct chunk {
 	uint32_t count;			/* chunks */
 	int32_t credit;			/* chunks that may be made before the next sweep */
 	uint16_t flags_clean, calls_clean;	/* I12 */
-	struct extra *extra;		/* what few contexts have (I24) */
+	struct extra __rcu *extra;	/* what few contexts have (I24) */
 
 	struct slot slot[CHUNK_SLOTS] __attribute__((aligned(64)));
 } __attribute__((aligned(CHUNK_BYTES)));
@@ -187,12 +198,12 @@ static inline struct slot *chunk_end(struct chunk *c)
 
 static inline struct chunk *chunk_first(const struct urctx *n)
 {
-	return load(&n->chunks, CHUNK_READ);
+	return (struct chunk __force *)load(&n->chunks, CHUNK_READ);
 }
 
 static inline struct chunk *chunk_next(const struct chunk *c)
 {
-	return load(&c->next, CHUNK_READ);
+	return (struct chunk __force *)load(&c->next, CHUNK_READ);
 }
 
 /* The done word that a child takes over from its parent's (I9). */

@@ -20,7 +20,7 @@ static inline struct urctx *child_make(struct thread *t, struct urctx *parent)
 	trace_born(n);
 	store_relaxed(&n->ref, 1);
 	store_relaxed(&n->watch, 0);
-	store_relaxed(&n->chunks, (struct chunk *)NULL);
+	store_relaxed(&n->chunks, (struct chunk __rcu *)NULL);
 	store_relaxed(&n->parent, parent);
 	n->slot = NULL;
 	store_relaxed(&n->deadline, parent ? parent->deadline : URCTX_NEVER);

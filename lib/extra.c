@@ -47,14 +47,15 @@ struct extra *extra_get(struct thread *t, struct urctx *n)
 	if (!interior_make(t, n))
 		return NULL;
 	first = chunk_first(n);
-	e = load(&first->extra, EXTRA_READ);
+	e = (struct extra __force *)load(&first->extra, EXTRA_READ);
 	if (e)
 		return e;
 	mine = extra_alloc(t);
 	if (!mine)
 		return NULL;
 	extra_init(mine, n);
-	if (cas_or_read(&first->extra, &e, mine, EXTRA_SET, EXTRA_READ))
+	if (cas_or_read(&first->extra, &e, (struct extra __rcu *)mine, EXTRA_SET,
+			EXTRA_READ))
 		return mine;
 	extra_free(t, mine);
 	return e;

@@ -66,7 +66,7 @@ bool interior_make(struct thread *t, struct urctx *n);
 /* That of @n, which has HASCH, or NULL. */
 static inline struct extra *extra_of(const struct urctx *n)
 {
-	return load(&chunk_first(n)->extra, EXTRA_READ);
+	return (struct extra __force *)load(&chunk_first(n)->extra, EXTRA_READ);
 }
 
 #endif

@@ -31,7 +31,8 @@ static void wake_all(struct extra *e)
 void idle_left(struct urctx *p, struct slot *s)
 {
 	struct chunk *first = chunk_first(p);
-	struct extra *e = first ? load(&first->extra, EXTRA_READ) : NULL;
+	struct extra *e =
+		first ? (struct extra __force *)load(&first->extra, EXTRA_READ) : NULL;
 
 	if (!e)
 		return;

@@ -127,7 +127,7 @@ static void chunk_reset(struct chunk *c)
 	store_relaxed(&c->credit, 0);
 	store_relaxed(&c->flags_clean, 0);
 	store_relaxed(&c->calls_clean, 0);
-	store_relaxed(&c->extra, (struct extra *)NULL);
+	store_relaxed(&c->extra, (struct extra __rcu *)NULL);
 	c->queue = NULL;
 }
 
@@ -138,7 +138,7 @@ void retired_free(struct urctx *n)
 
 	for (; n; n = next) {
 		struct chunk *c = chunk_first(n), *more;
-		struct extra *e = load(&c->extra, EXTRA_READ);
+		struct extra *e = (struct extra __force *)load(&c->extra, EXTRA_READ);
 
 		next = n->link;
 		if (__builtin_expect(e != NULL, 0))

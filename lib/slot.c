@@ -66,9 +66,10 @@ bool interior_make(struct thread *t, struct urctx *n)
 		c = chunk_alloc(t);
 		if (!c)
 			return false;
-		store_relaxed(&c->next, (struct chunk *)NULL);
+		store_relaxed(&c->next, (struct chunk __rcu *)NULL);
 		store_relaxed(&c->count, 1);
-		if (cas_or_read(&n->chunks, &first, c, CHUNK_LINK, CHUNK_READ))
+		if (cas_or_read(&n->chunks, &first, (struct chunk __rcu *)c, CHUNK_LINK,
+				CHUNK_READ))
 			first = c;
 		else
 			chunk_free(t, c);
@@ -80,15 +81,16 @@ bool interior_make(struct thread *t, struct urctx *n)
 /* Link @c to @p: as the first one, or behind it.  Returns the first one. */
 static struct chunk *chunk_link(struct urctx *p, struct chunk *c)
 {
-	struct chunk *first = chunk_first(p), *next;
+	struct chunk __rcu *next, *link = (struct chunk __rcu *)c;
+	struct chunk *first = chunk_first(p);
 
-	store_relaxed(&c->next, (struct chunk *)NULL);
-	if (!first && cas_or_read(&p->chunks, &first, c, CHUNK_LINK, CHUNK_READ))
+	store_relaxed(&c->next, (struct chunk __rcu *)NULL);
+	if (!first && cas_or_read(&p->chunks, &first, link, CHUNK_LINK, CHUNK_READ))
 		return c;
 	next = load_relaxed(&first->next);
 	do
 		store_relaxed(&c->next, next);
-	while (!cas(&first->next, &next, c, CHUNK_LINK));
+	while (!cas(&first->next, &next, link, CHUNK_LINK));
 	return first;
 }
 
