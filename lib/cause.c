@@ -145,7 +145,7 @@
 /* clang-format on */
 
 static const struct urctx_cause by_errno[] = {
-#define X(nr, text) [nr] = { .reason = text, .code = -(nr) },
+#define X(nr, text) [nr] = { .reason = (text), .code = -(nr) },
 	ROWS(X)
 #undef X
 };

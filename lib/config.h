@@ -64,10 +64,10 @@
 #endif
 
 #define STOCK_SLABS	22	/* the last is SLAB_OBJECTS << 21: 2^31 objects */
-#define HOUSE_NAP	(5 * 1000 * 1000LL)	/* ns: a partial batch may wait so long */
+#define HOUSE_NAP	(5LL * 1000 * 1000)	/* ns: a partial batch may wait so long */
 #define GRACE_LOOKS	2000	/* at the readers, one a nap, before it waits for them */
 #ifndef HOUSE_IDLE
-#define HOUSE_IDLE	(1000 * 1000 * 1000LL)	/* ns: then the housekeeper goes */
+#define HOUSE_IDLE	(1000LL * 1000 * 1000)	/* ns: then the housekeeper goes */
 #endif
 
 #endif

@@ -8,7 +8,7 @@
 #include "word.h"
 
 /* The coarse clock is late by its tick; by more where a machine was held up. */
-#define COARSE_LATE	(100 * 1000 * 1000LL)	/* ns */
+#define COARSE_LATE	(100LL * 1000 * 1000)	/* ns */
 
 /* Coarse first: exact, which costs three times as much, only when it is near. */
 static inline bool passed(int64_t deadline)

@@ -136,6 +136,7 @@ static void add_value(struct text *t, const void *value)
 	char s[STRING];
 
 	/* it may be gone since, and its memory be anything */
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer is what is read */
 	if (!sys_peek(&at, value_key_place(value), sizeof(at)) || !at)
 		return;
 	if (sys_peek(&key, at, sizeof(key)) && peek_string(s, key.name)) {

@@ -25,7 +25,7 @@
 #include "signals.h"
 #include "timer.h"
 
-#define HOLD_LIMIT	(100 * 1000 * 1000LL)	/* ns */
+#define HOLD_LIMIT	(100LL * 1000 * 1000)	/* ns */
 
 static pthread_mutex_t grace = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t forks;

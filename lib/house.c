@@ -27,7 +27,15 @@ char urctx_grace_period;
  * instead, it LISTENS, and above the low bits is the one to ring: so who is to wake it
  * knows the number from the word that it changed.
  */
-enum { NOBODY, WORKS, NAPS, SLEEPS, DOES = 3, LISTENS = 4, BELL_SHIFT = 3 };
+enum {
+	NOBODY = 0,
+	WORKS = 1,
+	NAPS = 2,
+	SLEEPS = 3,
+	DOES = 3,
+	LISTENS = 4,
+	BELL_SHIFT = 3,
+};
 #define STARTS	((uint32_t)WORKS | LISTENS)	/* perhaps: his thread is being made */
 static uint32_t house;
 static int64_t asleep_until;

@@ -9,6 +9,6 @@
 
 void urctx_misuse(const char *func, const char *sentence)
 {
-	fprintf(stderr, "liburctx: %s: %s\n", func, sentence);
+	(void)fprintf(stderr, "liburctx: %s: %s\n", func, sentence);
 	abort();
 }

@@ -31,11 +31,11 @@ static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 	ends = at + 3 * sizeof(struct heap_entry);
 	at += aligned((slots + 3) * sizeof(struct heap_entry));
 	queue = at;
-	at += 4 * slots * sizeof(struct heap_entry);
+	at += (size_t)4 * slots * sizeof(struct heap_entry);
 	link = at;
 	at += aligned(links * sizeof(struct ring_link));
 	table = at;
-	bytes = at + 2 * slots * sizeof(struct ring_link *);
+	bytes = at + (size_t)2 * slots * sizeof(struct ring_link *);
 
 	room = sys_pages(bytes);
 	if (!room)
@@ -45,7 +45,7 @@ static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 	room->heap = (void *)((char *)room + heap);
 	room->ends = (void *)((char *)room + ends);
 	room->queue = (void *)((char *)room + queue);
-	room->queue_ends = room->queue + 2 * slots;
+	room->queue_ends = room->queue + (size_t)2 * slots;
 	room->link = (void *)((char *)room + link);
 	room->table = (void *)((char *)room + table);
 	return room;

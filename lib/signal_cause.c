@@ -14,7 +14,7 @@
 #endif
 
 /* clang-format off */
-#define ROW(sig)	[sig] = { .reason = #sig, .code = sig }
+#define ROW(sig)	[sig] = { .reason = #sig, .code = (sig) }
 #define RT_ROW(n)	[RT + (n)] = { .reason = "SIGRTMIN+" #n, .code = RT + (n) }
 
 static const struct urctx_cause by_signal[NSIG] = {

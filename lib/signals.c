@@ -27,7 +27,7 @@ struct named {
 };
 
 #define for_each_signal(sig, set)                                              \
-	for (sig = 1; sig < NSIG; sig++)                                       \
+	for ((sig) = 1; (sig) < NSIG; (sig)++)                                 \
 		if (sigismember(set, sig))
 
 /* NULL: it is empty, or has one that cannot be named. */

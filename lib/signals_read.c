@@ -13,7 +13,7 @@
  */
 #include "signals_read.h"
 
-#define LOOK_AGAIN	(50 * 1000 * 1000LL)	/* ns */
+#define LOOK_AGAIN	(50LL * 1000 * 1000)	/* ns */
 
 uint32_t signals_lock;
 sigset_t signals_wanted;

@@ -38,9 +38,11 @@ void *sys_pages(size_t size)
 {
 	int saved = errno;
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       /* cppcheck-suppress invalidFunctionArg ; there is no file */
 		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	errno = saved;
+	/* cppcheck-suppress memleak ; what is not returned is no memory */
 	return p == MAP_FAILED ? NULL : p;
 }
 

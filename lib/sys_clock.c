@@ -28,7 +28,7 @@
 #include "sys_clock.h"
 
 #define NSEC	1000000000LL
-#define SLICE	(1000 * 1000)	/* ns; between two looks, where there is no waitv */
+#define SLICE	(1000L * 1000)	/* ns; between two looks, where there is no waitv */
 
 #ifndef SYS_futex_waitv
 #define SYS_futex_waitv 449
@@ -68,7 +68,7 @@ static int64_t read_clock(clockid_t id)
 {
 	struct timespec ts;
 
-	clock_gettime(id, &ts);
+	(void)clock_gettime(id, &ts);
 	return ts.tv_sec * NSEC + ts.tv_nsec;
 }
 

@@ -21,7 +21,7 @@ void sys_timerfd_set(int fd, int64_t when)
 		when = 1;
 	its.it_value.tv_sec = when / NSEC;
 	its.it_value.tv_nsec = when % NSEC;
-	timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL);
+	(void)timerfd_settime(fd, TFD_TIMER_ABSTIME, &its, NULL);
 	errno = saved;
 }
 
