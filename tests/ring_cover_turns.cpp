@@ -229,8 +229,9 @@ TEST_CASE("a ring's callback on another thread, and while it is detached", "[rin
 	an_op op;
 	ends p;
 	call c, late;
-	int there = 0, in_detach = 0;
-	bool stopped = true;
+	[[maybe_unused]] int there = 0;
+	[[maybe_unused]] bool stopped = true;
+	int in_detach = 0;
 	ring r(8);
 	OR_SKIP(r);
 	context ctx;
