@@ -57,7 +57,7 @@ static SYS_LATE void look(struct dump_row *r, const struct urctx *k)
 /* In a section, or by a holder: @k is what it was found to be. */
 static void look_extra(struct dump_row *r, const struct urctx *k)
 {
-	const struct extra *e = chunk_first(k) ? extra_of(k) : NULL;
+	const struct extra *e = extra_if_any(k);
 
 	if (!e)
 		return;

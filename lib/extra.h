@@ -69,4 +69,12 @@ static inline struct extra *extra_of(const struct urctx *n)
 	return (struct extra __force *)load(&chunk_first(n)->extra, EXTRA_READ);
 }
 
+/* The same, of one that may have no chunk yet. */
+static inline struct extra *extra_if_any(const struct urctx *n)
+{
+	const struct chunk *first = chunk_first(n);
+
+	return first ? (struct extra __force *)load(&first->extra, EXTRA_READ) : NULL;
+}
+
 #endif

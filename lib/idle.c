@@ -30,9 +30,7 @@ static void wake_all(struct extra *e)
 
 void idle_left(struct urctx *p, struct slot *s)
 {
-	struct chunk *first = chunk_first(p);
-	struct extra *e =
-		first ? (struct extra __force *)load(&first->extra, EXTRA_READ) : NULL;
+	struct extra *e = extra_if_any(p);
 
 	if (!e)
 		return;

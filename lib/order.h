@@ -116,7 +116,7 @@ X(READERS_READ,	acquire, "READERS_LINK",	"block_after readers_left readers_quiet
 	"a block of the readers' table is zeroed before it is found")		\
 X(EXTRA_SET,	release, "EXTRA_READ",		"extra_get",			\
 	"an extra is reset before it is found")					\
-X(EXTRA_READ,	acquire, "EXTRA_SET",		"extra_get extra_of idle_left retired_free",	\
+X(EXTRA_READ,	acquire, "EXTRA_SET",		"extra_get extra_of extra_if_any retired_free",	\
 	"an extra is reset before it is found")					\
 X(LEFT_PUSH,	release, "LEFT_TAKE",		"leftovers_later",		\
 	"what is left to be released is whole when it is taken")		\

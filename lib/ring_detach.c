@@ -17,8 +17,7 @@ static bool below(const struct urctx *ctx, const struct urctx *from,
 static bool below_link(const struct urctx *ctx, const struct urctx *from,
 		       unsigned *looks)
 {
-	const struct extra *e =		/* uncovered: an op's or a child's, it has a chunk */
-		chunk_first(ctx) ? extra_of(ctx) : NULL;
+	const struct extra *e = extra_if_any(ctx);
 	uint32_t nr = e ? load_relaxed(&e->nr_links) : 0;
 
 	while (nr-- && *looks) {
