@@ -3,28 +3,10 @@
 #ifndef URCTX_TESTS_CLOCK_HPP
 #define URCTX_TESTS_CLOCK_HPP
 
-#include <urctx/clock.h>
+#include "held.hpp"
 #include "support.hpp"
 
 constexpr int64_t SEC = 1000000000;
-
-/* Held for the length of a scope. */
-class held_clock
-{
-public:
-	explicit held_clock(int64_t now = 0)
-	{
-		if (urctx_clock_hold(now)) {
-			fprintf(stderr, "tests: the clock is held already\n");
-			abort();
-		}
-	}
-	held_clock(const held_clock &) = delete;
-	~held_clock()
-	{
-		urctx_clock_release();
-	}
-};
 
 /* A context with a deadline, put at the end of its scope. */
 class context

@@ -1,27 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* dump.cpp - urctx_dump(): exactly what it prints, of trees that stand still */
 #include "dump.hpp"
+#include "held.hpp"
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <urctx/clock.h>
 
 constexpr int64_t MS = 1000000;
 static const struct urctx_key user = { "user", nullptr };
 static const struct urctx_key odd = { "a \"key\"\\\n\xc3\xa9", nullptr };
 static const struct urctx_key nameless = {};
-
-/* Time stands still: what is left of it is exact. */
-struct held {
-	held()
-	{
-		REQUIRE(urctx_clock_hold(1000 * MS) == 0);
-	}
-	~held()
-	{
-		urctx_clock_release();
-	}
-};
 
 TEST_CASE("dump refuses NULL", "[dump]")
 {
@@ -61,7 +49,7 @@ TEST_CASE("dump prints a tree, a level two spaces deeper", "[dump]")
 
 TEST_CASE("dump says how much time is left", "[dump]")
 {
-	held clock;
+	held_clock clock(1000 * MS);
 	owned root;
 	struct urctx *a = nullptr, *b = nullptr, *c = nullptr;
 
@@ -148,7 +136,7 @@ TEST_CASE("dump names the keys of values", "[dump]")
 
 TEST_CASE("dump shows shields, grace and descriptors", "[dump]")
 {
-	held clock;
+	held_clock clock(1000 * MS);
 	owned root, top(root.ctx);
 	struct urctx *shield = nullptr, *grace = nullptr;
 	int fd;
@@ -327,7 +315,7 @@ TEST_CASE("dump says that the stream failed", "[dump]")
 #ifdef URCTX_DEBUG
 TEST_CASE("dump says who made a context, and how long ago, in debug builds", "[dump]")
 {
-	held clock;
+	held_clock clock(1000 * MS);
 	owned root;
 	struct urctx *made[6] = {};
 	struct urctx *two[] = { root, root };

@@ -110,7 +110,7 @@ TEST_CASE("group: it ends with its parent, and by hand, and then skips", "[sync]
 
 TEST_CASE("group: a deadline ends a go that waits for a place", "[sync]")
 {
-	held_clock clock;
+	held_clock clock(1000 * MS);
 	struct urctx *parent = derive_timeout(nullptr, 5 * MS);
 	grouped group(1, parent);
 	gate over;

@@ -3,6 +3,7 @@
 #ifndef URCTX_TESTS_RING_COVER_HPP
 #define URCTX_TESTS_RING_COVER_HPP
 
+#include "held.hpp"
 #include "ring_support.hpp"
 
 #include <linux/time_types.h>
@@ -11,15 +12,9 @@
 
 constexpr int64_t MSEC = 1000000;
 
-struct held {
-	held()
-	{
-		REQUIRE(urctx_clock_hold(urctx_now()) == 0);
-	}
-	~held()
-	{
-		urctx_clock_release();
-	}
+/* Now, and no later. */
+struct held : held_clock {
+	held() : held_clock(urctx_now()) {}
 };
 
 struct call {

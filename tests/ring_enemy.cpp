@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* ring_enemy.cpp - what an enemy's reading of the ring binding found */
+#include "held.hpp"
 #include "ring_support.hpp"
 
 #include <csignal>
 #include <sys/wait.h>
-#include <urctx/clock.h>
 
 namespace {
 
@@ -57,18 +57,6 @@ int bind_read(ring &r, int fd, struct urctx *ctx, an_op &op, int64_t deadline,
 	io_uring_prep_read(s, fd, op.buf, sizeof(op.buf), 0);
 	return urctx_ring_bind_flags(r.r, s, ctx, &op.op, deadline, flags);
 }
-
-/* Time is a number in here. */
-struct held {
-	held()
-	{
-		REQUIRE(urctx_clock_hold(0) == 0);
-	}
-	~held()
-	{
-		urctx_clock_release();
-	}
-};
 
 /* How many CQEs with our tag come without any doing of ours. */
 unsigned tagged_left(struct io_uring *u)
@@ -339,7 +327,7 @@ TEST_CASE("a clock that is held after attach", "[ring][enemy][clock]")
 	OR_SKIP(r);
 
 	r.read(p.in(), nullptr, idle);
-	held clock;
+	held_clock clock;
 	REQUIRE(bind_read(r, p.in(), nullptr, op, urctx_now() + SEC) == 0);
 	CHECK(r.stats().told == 0);
 	urctx_op_deadline(&idle.op, urctx_now() + SEC);

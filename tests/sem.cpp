@@ -139,7 +139,7 @@ TEST_CASE("T-67 WeightedDoesntBlockIfTooBig", "[go][sync]")
 	int ret = 1;
 
 	{
-		held_clock clock;
+		held_clock clock(1000 * MS);
 
 		thread big([&] { ret = urctx_sem_acquire(&s, ctx, size + 1); });
 		clock.await(1);
@@ -195,7 +195,7 @@ TEST_CASE("T-69 AllocCancelDoesntStarve", "[go][sync]")
 
 	REQUIRE(urctx_sem_acquire(&s, nullptr, 1) == 0);
 	{
-		held_clock clock;
+		held_clock clock(1000 * MS);
 
 		thread first([&] { big = urctx_sem_acquire(&s, ctx, 10); });
 		clock.await(1);
@@ -339,7 +339,7 @@ TEST_CASE("sem: in order of arrival", "[sync]")
 	struct urctx_sem s = make_sem(3);
 	std::vector<std::unique_ptr<thread>> threads;
 	std::vector<int> order;			/* whose turn it is says the semaphore */
-	held_clock clock;
+	held_clock clock(1000 * MS);
 
 	REQUIRE(urctx_sem_acquire(&s, nullptr, 3) == 0);
 	for (int i = 0; i < 6; i++) {
@@ -365,7 +365,7 @@ TEST_CASE("sem: whoever gives up, wherever it stands, lets the others through", 
 		std::vector<std::unique_ptr<thread>> threads;
 		struct urctx *ctx[4];
 		int ret[4] = { 1, 1, 1, 1 };
-		held_clock clock;
+		held_clock clock(1000 * MS);
 
 		REQUIRE(urctx_sem_acquire(&s, nullptr, 4) == 0);
 		for (size_t i = 0; i < 4; i++) {

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include <urctx/clock.h>
 #include <urctx/sync.h>
+#include "held.hpp"
 #include "support.hpp"
 
 constexpr int64_t MS = 1000000;
@@ -21,33 +22,6 @@ inline long futex_wake(uint32_t *addr, int nr)
 {
 	return syscall(SYS_futex, addr, FUTEX_WAKE_PRIVATE, nr, nullptr, nullptr, 0);
 }
-
-/* Time stands still in its scope, and it is known who sleeps: await(). */
-class held_clock
-{
-public:
-	explicit held_clock(int64_t now = 1000 * MS)
-	{
-		if (urctx_clock_hold(now)) {
-			fprintf(stderr, "tests: the clock is held already\n");
-			abort();
-		}
-	}
-	held_clock(const held_clock &) = delete;
-	~held_clock()
-	{
-		urctx_clock_release();
-	}
-	void await(unsigned sleepers)
-	{
-		urctx_clock_await(sleepers);
-	}
-	void advance(int64_t ns)
-	{
-		if (urctx_clock_advance(ns))
-			abort();
-	}
-};
 
 inline struct urctx *derive_timeout(struct urctx *parent, int64_t ns)
 {

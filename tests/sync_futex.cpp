@@ -213,7 +213,7 @@ TEST_CASE("futex: grace ends the wait when it is over", "[sync]")
 	struct urctx *parent = derive(nullptr), *ctx = nullptr;
 	uint32_t word = 0;
 	int ret = 1;
-	held_clock clock;
+	held_clock clock(1000 * MS);
 
 	REQUIRE(urctx_with_grace(parent, 50 * MS, &ctx) == 0);
 	thread waiter([&] { ret = urctx_futex_wait(ctx, &word, 0); });
@@ -231,7 +231,7 @@ TEST_CASE("futex: grace ends the wait when it is over", "[sync]")
 
 TEST_CASE("futex: a test's clock ends the wait", "[sync]")
 {
-	held_clock clock;
+	held_clock clock(1000 * MS);
 	struct urctx *ctx = derive_timeout(nullptr, 50 * MS);
 	uint32_t word = 0;
 	int ret = 1;
