@@ -7,26 +7,11 @@
 copy_tree() {
 	[ -x "$top_srcdir/configure" ] || (cd "$top_srcdir" && ./bootstrap >/dev/null)
 	mkdir -p "$1"
-	(cd "$top_srcdir" && tar -cf - --exclude='*.o' --exclude='*.lo' \
-		--exclude=.deps --exclude=.libs --exclude=__pycache__ \
-		.ci .clang-format .editorconfig .gitignore ./*.md ./LICENSE \
-		./Makefile.am ./Makefile.in ./aclocal.m4 ./bootstrap ./build-aux \
-		./configure ./configure.ac ./dev ./doc ./examples ./include ./lib \
-		./perf ./scripts ./tests) | tar -xf - -C "$1"
-}
-
-# configured SRC DIR ARG...: kept if it was configured with these; no make yet
-configured() {
-	from=$1 dir=$2
-	shift 2
-	[ "$(cat "$dir/.configured" 2>/dev/null)" = "$*" ] && return
-	rm -rf "$dir"
-	mkdir -p "$dir"
-	(cd "$dir" && "$from/configure" --quiet "$@") >"$dir/configure.out" 2>&1 || {
-		tail -n 20 "$dir/configure.out"
-		return 1
-	}
-	echo "$*" >"$dir/.configured"
+	(cd "$top_srcdir" && tar -cf - --exclude='*.o' --exclude='*.lo' --exclude='*.la' \
+		--exclude=.deps --exclude=.libs --exclude=__pycache__ --exclude=.git \
+		--exclude='./build*' --exclude=./autom4te.cache \
+		--exclude=./config.status --exclude=./Makefile .) | tar -xf - -C "$1"
+	(cd "$top_srcdir" && tar -cf - ./build-aux) | tar -xf - -C "$1"
 }
 
 # is_plain DIR: built by gcc, with the flags of a user who says nothing
