@@ -10,8 +10,8 @@ mkdir -p build-ci
 
 # counted LOG FIELD: the sum over its lines "N passed, N failed"
 counted() {
-	awk -v field="$2" '/^(cases: )?[0-9]+ passed, [0-9]+ failed$/ {
-		sub(/^cases: /, ""); sum += $(field) } END { print sum + 0 }' "$1"
+	awk -v field="$2" '/^[0-9]+ passed, [0-9]+ failed$/ { sum += $(field) }
+		END { print sum + 0 }' "$1"
 }
 
 # gate NAME COMMAND...: one line, and the cases that its log counts
@@ -41,16 +41,6 @@ gate() {
 	esac
 }
 
-# count_cases DIR: what Catch2 said in the logs of its tests
-count_cases() {
-	cat "$1"/tests/*.log 2>/dev/null | awk '
-	/^All tests passed \(/ { for (i = 2; i <= NF; i++) if ($i == "test") good += $(i - 1) }
-	/^test cases:/ { for (i = 2; i <= NF; i++) {
-		if ($i == "passed") good += $(i - 1)
-		if ($i == "failed") bad += $(i - 1) } }
-	END { printf "cases: %d passed, %d failed\n", good, bad }'
-}
-
 # checked DIR ARG...: build with these and run the tests; of the checks of the
 # source, which have gates of their own, the one that looks at what was built
 checked() {
@@ -60,24 +50,16 @@ checked() {
 		make_in "$dir" all || return
 	rc=0
 	make_in "$dir" check VERBOSE=1 SOURCE_CHECKS=scripts/check-symbols || rc=$?
-	count_cases "$dir"
+	scripts/cases "$dir"
 	return $rc
 }
 
 clang='CC=clang-19 CXX=clang++-19'
 
-asan() {
-	ASAN_OPTIONS=detect_stack_use_after_return=1:detect_leaks=$leaks
-	UBSAN_OPTIONS=print_stacktrace=1
-	export ASAN_OPTIONS UBSAN_OPTIONS
-	checked asan --disable-bench --enable-sanitize=address,undefined \
-		$clang
-}
-
-tsan() {
-	TSAN_OPTIONS="suppressions=$here/tests/tsan.supp history_size=4"
-	export TSAN_OPTIONS
-	checked tsan --disable-bench --enable-sanitize=thread $clang
+# layer NAME [FORM]: one of tests/verify
+layer() {
+	top_builddir=$here/build-ci/gcc VERIFY_DIR=$here/build-ci/$1 \
+		SOURCE_CHECKS=scripts/check-symbols "tests/verify/$1" ${2+"$2"
 }
 
 # control NAME BUILD COMPILER...: tests/control_NAME.c, linked to that build
@@ -97,19 +79,6 @@ reported() {
 	"$@" wrong || wrong=$?
 	echo "wrong on purpose: exit status $wrong, 66 is reported"
 	[ $wrong = 66 ]
-}
-
-tsan_control() {
-	TSAN_OPTIONS="suppressions=$here/tests/tsan.supp exitcode=66"
-	export TSAN_OPTIONS
-	control race tsan clang-19 -fsanitize=thread && reported build-ci/tsan/control_race
-}
-
-asan_control() {
-	ASAN_OPTIONS=detect_leaks=0:exitcode=66
-	export ASAN_OPTIONS
-	control use asan clang-19 -fsanitize=address,undefined &&
-		reported build-ci/asan/control_use
 }
 
 valgrind_control() {
@@ -166,16 +135,17 @@ gate valgrind-control valgrind_control
 leaks=1
 gate leaks leaks
 [ $rc = 0 ] || leaks=0
-gate asan-ubsan asan
-gate asan-control asan_control
-gate tsan tsan
-gate tsan-control tsan_control
+export leaks
+gate asan-ubsan layer asan
+gate asan-control layer asan --control
+gate tsan layer tsan
+gate tsan-control layer tsan --control
 gate distcheck make_in build-ci/gcc distcheck TESTS="$dist_tests"
 
 # Tests that a machine forbids say so, and pass. What they skip because it needs
 # another build runs in that one.
 forbidden=$(sed -n '/io_uring\|ptrace\|seccomp\|forbid/s/^ *skipped: /SKIP /p' \
-	build-ci/*/tests/*.log | sort -u)
+	build-ci/*/tests/*.log build-ci/*/b/tests/*.log | sort -u)
 if [ -n "$forbidden" ]; then
 	echo "$forbidden"
 	skipped=$((skipped + $(echo "$forbidden" | wc -l)))

@@ -18,34 +18,37 @@ make_in() {
 	make -C "$make_dir" -j"$JOBS" V=0 "$@"
 }
 
+# configured SRC DIR ARG...: kept if it was configured with these; no make yet
+configured() {
+	from=$1 dir=$2
+	shift 2
+	[ -x "$from/configure" ] || (cd "$from" && ./bootstrap >/dev/null)
+	[ "$(cat "$dir/.configured" 2>/dev/null)" = "$*" ] && return
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	(cd "$dir" && "$from/configure" --quiet "$@") >"$dir/configure.out" 2>&1 || {
+		tail -n 20 "$dir/configure.out"
+		return 1
+	}
+	echo "$*" >"$dir/.configured"
+}
+
 # built_in NAME ARG...: configured with these and made, below VERIFY_DIR
 built_in() {
 	built=$VERIFY_DIR/$1
 	shift
-	[ -x "$top_srcdir/configure" ] || (cd "$top_srcdir" && ./bootstrap >/dev/null)
-	if [ "$(cat "$built/.configured" 2>/dev/null)" != "$*" ]; then
-		rm -rf "$built"
-		mkdir -p "$built"
-		(cd "$built" && "$top_srcdir/configure" --quiet "$@")
-		echo "$*" >"$built/.configured"
-	fi
-	make_in "$built" all
+	configured "$top_srcdir" "$built" "$@" && make_in "$built" all
 }
 
 # cases DIR: what Catch2 said in the logs of its tests, as "N passed, N failed"
 cases() {
-	cat "$1"/tests/*.log | awk '
-	/^All tests passed \(/ { for (i = 2; i <= NF; i++) if ($i == "test") good += $(i - 1) }
-	/^test cases:/ { for (i = 2; i <= NF; i++) {
-		if ($i == "passed") good += $(i - 1)
-		if ($i == "failed") bad += $(i - 1) } }
-	END { printf "%d passed, %d failed\n", good, bad }'
+	"$top_srcdir/scripts/cases" "$1"
 }
 
 # checked DIR: make check there, and its cases; the logs say what was skipped
 checked() {
 	rc=0
-	make_in "$1" check VERBOSE=1 || rc=$?
+	make_in "$1" check VERBOSE=1 ${SOURCE_CHECKS:+SOURCE_CHECKS="$SOURCE_CHECKS"} || rc=$?
 	cases "$1"
 	programs=$(find "$1/tests" "$1/scripts" "$1/examples" -name '*.trs' | wc -l)
 	return $rc
