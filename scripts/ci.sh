@@ -59,7 +59,7 @@ clang='CC=clang-19 CXX=clang++-19'
 # layer NAME [FORM]: one of tests/verify
 layer() {
 	top_builddir=$here/build-ci/gcc VERIFY_DIR=$here/build-ci/$1 \
-		SOURCE_CHECKS=scripts/check-symbols "tests/verify/$1" ${2+"$2"
+		SOURCE_CHECKS=scripts/check-symbols "tests/verify/$1" ${2+"$2"}
 }
 
 # control NAME BUILD COMPILER...: tests/control_NAME.c, linked to that build
