@@ -143,7 +143,8 @@ ssize_t urctx_read(struct urctx *ctx, int fd, void *buf, size_t len);
  * @len: how much
  *
  * Until all is written; less than @len says that it was ended on the way, by the
- * context, a signal or an error, which the next call will meet.  SIGPIPE as write(2).
+ * context, a signal or an error, which the next call will meet.  To a character
+ * device, where there is no io_uring, it may also be a page.  SIGPIPE as write(2).
  *
  * Context, Return: as urctx_read().
  */

@@ -25,9 +25,9 @@ extern "C" {
  * than the key: ``const struct user *request_user(const struct urctx *)``.
  *
  * @release runs once, when nothing can look the value up any more: in the last put
- * of its context or of what was derived from it; on the library's thread where a
- * canceller was still inside.  It may call anything of this file.  Values of one
- * chain are released from the deepest up.
+ * of its context or of what was derived from it; on the library's thread where
+ * another was still inside, with a cancel or a put.  It may call anything of this
+ * file.  Values of one chain are released from the deepest up.
  */
 struct urctx_key {
 	const char *name;
