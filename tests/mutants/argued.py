@@ -4,10 +4,14 @@ from pathlib import Path
 
 
 class Argued:
-    """Matched by file, operator and what the source line says, wherever it stands."""
+    """
+    Matched by file, operator and what the source line says, wherever it stands. An
+    operator may say what it changes: constant=9 is not the other numbers of the line.
+    """
 
     def __init__(self, path):
         self.known = {}
+        self.used = {}
         reason = ""
         for line in Path(path).read_text().split("\n") if Path(path).exists() else []:
             if line.startswith("# "):
@@ -19,6 +23,22 @@ class Argued:
             elif line:
                 reason = line
 
+    def entry(self, site):
+        name = Path(site.file).name
+        before = "".join(site.before.split())
+        for operator in (f"{site.operator}={before}", site.operator, "*"):
+            if (name, operator, site.text) in self.known:
+                return name, operator, site.text
+        return None
+
     def reason(self, site):
-        return self.known.get((Path(site.file).name, site.operator, site.text)) or \
-            self.known.get((Path(site.file).name, "*", site.text))
+        return self.known.get(self.entry(site))
+
+    def stale(self, results):
+        """The entries of which something was killed here, and nothing survived."""
+        survived, killed = set(), set()
+        for _, site, verdict, _ in results:
+            entry = self.entry(site)
+            if entry and verdict in ("killed", "survived"):
+                (killed if verdict == "killed" else survived).add(entry)
+        return sorted(killed - survived)

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+PARTS = ("tests/mc", "tests/spec", "lib", "include")
 # What is not compiled for the checker, as tests/mc/run has it.
 NOT_CHECKED = re.compile(r"(ring_)?sys(_\w+)?\.[ch]|(fork|clock|signals\w*|dump_text|trim)\.[ch]|"
                          r"io(_\w+)?\.[ch]|heap\.[ch]|times\.[ch]")
@@ -14,6 +15,9 @@ NEAR = (
     (r"(sem|group|sync|sys_futex|lock)", "s_sync_futex s_sync_group s_sync_lock s_sync_sem"),
     (r"(timer|deadline|house|readers|retire)",
      "s_time_expiry s_time_house s_time_timer s_life_reuse s_life_memory"),
+    (r"(cancel|walk|word|callback|call|observe)",
+     "s_call_nest s_call_run s_tree_help s_tree_observe s_tree_move s_call_outside s_any "
+     "s_life_pin s_life_chain s_tree_derive s_life_reuse"),
     (r"any", "s_any s_any_all"),
     (r"(fd|wait)", "s_fd s_tree_wait"),
     (r"dump", "s_dump"),
@@ -22,7 +26,6 @@ NEAR = (
     (r"grace", "s_grace"),
     (r"(slab|slot|stock|thread|derive)",
      "s_slot_memory s_slot_stock s_slot_sweep s_tree_derive s_life_reuse s_tree_move"),
-    (r"(callback|call|observe)", "s_call_run s_call_nest s_tree_observe"),
     (r"(put|zombie)", "s_life_zombie s_life_settle s_life_pin s_life_chain s_life_fence "
      "s_life_reuse s_tree_ref"),
     (r"", "s_tree_derive s_tree_help s_tree_move s_tree_observe s_life_zombie s_life_pin "
@@ -38,13 +41,13 @@ class Scenarios:
         """A copy of what the checker compiles, made once, with its objects."""
         at = self.where / f"tree{worker}"
         if not (at / "include").exists():
-            for part in ("tests/mc", "lib", "include"):
+            for part in PARTS:
                 shutil.copytree(self.top / part, at / part)
         return at
 
     def refresh(self, at):
         """As the source is now, files that differ only."""
-        for part in ("lib", "include", "tests/mc"):
+        for part in PARTS:
             for path in (self.top / part).rglob("*"):
                 copy = at / path.relative_to(self.top)
                 if path.is_file() and (not copy.exists() or

@@ -14,7 +14,7 @@ Site = namedtuple("Site", "file line operator before after start end text")
 # mutants), and so have the rules of ring_rules.h (tests/ring_controls.sh); the rest has
 # no code.
 NOT_MUTATED = {"atomic.h", "order.h", "ring_rules.h", "export.h", "config.h", "trace.h",
-               "sys_peek.h", "trace.c", "sys_peek.c", "misuse.c"}
+               "sys_peek.h", "ring_valgrind.h", "trace.c", "sys_peek.c", "misuse.c"}
 # Hints to the processor and to valgrind, and what is only there in a debug build.
 HINTS = re.compile(r"__builtin_prefetch|prefetch_|VALGRIND_|trace_|sys_poison|sys_unpoison|"
                    r"misuse|urctx_assert|cpu_pause|compiler_barrier|^fence(_after_rmw)?\(|__atomic_thread_fence|static_assert")

@@ -150,42 +150,67 @@ def covered(directory, marks):
     return lines
 
 
-def tree_hash(top, configured, only):
-    """Of all that the map depends on."""
+def hash_of(paths, *more):
     h = hashlib.sha256()
-    for pattern in ("lib/*.[ch]", "include/**/*.h", "tests/*.cpp", "tests/*.hpp", "tests/*.c",
-                    "tests/mutants/suite.py", "tests/mutants/cover.c"):
-        for path in sorted(Path(top).glob(pattern)):
-            h.update(str(path.relative_to(top)).encode() + b"\0" + path.read_bytes())
-    h.update(f"{configured} {only}".encode())
+    for path in paths:
+        h.update(path.name.encode() + b"\0" + path.read_bytes())
+    h.update(" ".join(map(str, more)).encode())
     return h.hexdigest()[:16]
 
 
+def lib_hash(top):
+    """Of all that says which lines there are, and how it is seen that they ran."""
+    here = Path(__file__).resolve().parent
+    return hash_of([p for pattern in ("lib/*.[ch]", "include/**/*.h")
+                    for p in sorted(Path(top).glob(pattern))] + [here / "cover.c"])
+
+
+def ran_by(suite, program, names, build, marks, pool):
+    """([[program, name, seconds, lines]], [left out]) of one program's tests."""
+    found, left_out = [], []
+
+    def once(name):
+        with tempfile.TemporaryDirectory() as seen:
+            status, took = suite.run(program, [name], build.where / "so", 120,
+                                     URCTX_COVER=seen)
+            return name, status, took, covered(seen, marks) if status == 0 else ()
+    for name, status, took, some in pool.map(once, names):
+        if status == 0:
+            found.append([program, name, took, sorted(some)])
+        else:
+            left_out.append(f"{program}: {name} ({status})")
+    return found, left_out
+
+
 def the_map(suite, build, where, key, say, pool):
-    """{"cases": [[program, name, seconds]], "lines": {"file:line": [case, ...]}}."""
-    kept = Path(where) / f"map-{key}.json"
-    if kept.exists():
-        return json.loads(kept.read_text())
+    """
+    {"cases": [[program, name, seconds]], "lines": {"file:line": [case, ...]},
+    "known": {"file:line": 1}}. Kept for each program: a new test costs its own time.
+    """
+    where = Path(where) / f"map-{key}"
+    where.mkdir(exist_ok=True)
     marks = {library: lines_by_mark(build.where / "so" / f"{library}.so.0")
              for library in ("liburctx", "liburctx-uring")}
-    cases, lines, left_out = [], {}, []
-    begun = time.monotonic()
-
-    def once(case):
-        with tempfile.TemporaryDirectory() as seen:
-            status, took = suite.run(case[0], [case[1]], build.where / "so", 120,
-                                     URCTX_COVER=seen)
-            return case, status, took, covered(seen, marks) if status == 0 else ()
-    for (program, name), status, took, some in pool.map(once, suite.cases()):
-        if status != 0:
-            left_out.append(f"{program}: {name} ({status})")
-            continue
-        for line in some:
-            lines.setdefault(line, []).append(len(cases))
-        cases.append([program, name, took])
-    for which in left_out:
-        say(f"left out, it fails by itself or is not found: {which}")
+    cases, lines, begun = [], {}, time.monotonic()
+    by_program = {}
+    for program, name in suite.cases():
+        by_program.setdefault(program, []).append(name)
+    for program, names in by_program.items():
+        is_of = hash_of([suite.tests / ".libs" / program])
+        kept = where / f"{program}-{is_of}.json"
+        if not kept.exists():
+            found, left_out = ran_by(suite, program, names, build, marks, pool)
+            for which in left_out:
+                say(f"left out, it fails by itself or is not found: {which}")
+            kept.write_text(json.dumps(found))
+        for _, name, took, some in json.loads(kept.read_text()):
+            for line in some:
+                lines.setdefault(line, []).append(len(cases))
+            cases.append([program, name, took])
     say(f"map: {len(cases)} tests run {len(lines)} lines, {time.monotonic() - begun:.0f} s")
-    found = {"cases": cases, "lines": lines, "users": header_users(build)}
-    kept.write_text(json.dumps(found))
-    return found
+    users = where / "users.json"
+    if not users.exists():
+        users.write_text(json.dumps(header_users(build)))
+    known = {line: 1 for by_mark in marks.values() for some in by_mark.values() for line in some}
+    return {"cases": cases, "lines": lines, "users": json.loads(users.read_text()),
+            "known": known}
