@@ -24,15 +24,10 @@ static pthread_key_t key;
 static bool key_made;
 static bool forbidden;		/* io_uring, in this process */
 
-/* Nothing is in flight: whoever called has waited for it. */
+/* Nothing is in flight: whoever called has waited for it.  So this is not interrupted. */
 static void unmake_ring(struct io_thread *t)
 {
-	int ret;
-
-	do
-		ret = urctx_ring_detach(t->r, URCTX_NEVER);
-	while (ret == -EINTR);
-	if (!ret)
+	if (!urctx_ring_detach(t->r, URCTX_NEVER))
 		io_uring_queue_exit(&t->ring);
 }
 
@@ -170,7 +165,7 @@ bool io_ring_can_waitid(struct io_thread *t)
 
 int io_self_wake(struct io_thread *t)
 {
-	if (!t || t->busy)
+	if (!t)
 		return -1;
 	if (t->wake < 0) {
 		int fd = ring_eventfd();

@@ -126,9 +126,10 @@ int ring_not_mine(const char *func)
 	fprintf(stderr, "liburctx: %s: a ring is used on the thread that has "
 			"attached it, and on no other\n", func);
 	abort();
-#endif
+#else
 	(void)func;
 	return -EPERM;
+#endif
 }
 
 /* Each word is whole; together they are of no one moment. */

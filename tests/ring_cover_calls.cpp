@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 static thread_local refusal *refusals;
+thread_local struct io_uring *refused_ring;
 static thread_local bool aside;		/* what a refusal does is not refused */
 
 refusal::refusal(const char *n, long e, unsigned t, unsigned f)
@@ -181,12 +182,26 @@ int getsockopt(int fd, int level, int name, void *val, socklen_t *len) noexcept
 					     real(fd, level, name, val, len);
 }
 
+}
+
+/* Not refused: it is a block device. */
+template <typename S> static int as_device(int ret, S *st)
+{
+	long err;
+
+	if (!ret && refused("block device", &err))
+		st->st_mode = (st->st_mode & ~(mode_t)S_IFMT) | S_IFBLK;
+	return ret;
+}
+
+extern "C" {
+
 int fstat(int fd, struct stat *st) noexcept
 {
 	long err;
 	REAL(fstat);
 
-	return refused("fstat", &err) ? (int)as_errno(err) : real(fd, st);
+	return refused("fstat", &err) ? (int)as_errno(err) : as_device(real(fd, st), st);
 }
 
 int fstat64(int fd, struct stat64 *st) noexcept
@@ -194,7 +209,7 @@ int fstat64(int fd, struct stat64 *st) noexcept
 	long err;
 	REAL(fstat64);
 
-	return refused("fstat", &err) ? (int)as_errno(err) : real(fd, st);
+	return refused("fstat", &err) ? (int)as_errno(err) : as_device(real(fd, st), st);
 }
 
 static const char *name_of(int what)
@@ -292,6 +307,7 @@ int io_uring_submit_and_wait_timeout(struct io_uring *ring, struct io_uring_cqe 
 	long err;
 	LIBURING(io_uring_submit_and_wait_timeout);
 
+	refused_ring = ring;
 	return refused("io_uring_submit_and_wait_timeout", &err) ?
 		       (int)err :
 		       real(ring, cqe, nr, ts, mask);

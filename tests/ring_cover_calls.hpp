@@ -26,6 +26,9 @@ struct refusal {
 	refusal *next;
 };
 
+/* The ring of the wait that is refused, or was last. */
+extern thread_local struct io_uring *refused_ring;
+
 /* Of syscall(2): "syscall 17" for number 17. */
 struct refused_number {
 	refused_number(long nr, long err, unsigned times = ~0U, unsigned first = 0);

@@ -249,20 +249,20 @@ static void splices(struct urctx *ctx)
 
 static void polls(struct urctx *ctx)
 {
-	struct pollfd p[12] = { 0 };
+	struct pollfd p[20] = { 0 };
 	struct helper *h;
 	int a[2], i;
 	char c;
 
 	CHECK(!pipe2(a, O_CLOEXEC));
-	for (i = 0; i < 12; i++)
+	for (i = 0; i < 20; i++)
 		p[i] = (struct pollfd){ .fd = a[0], .events = POLLIN };
 	h = later(one_byte, &a[1]);
 	EXPECT(1, urctx_poll(ctx, p, 1), IO);
 	helper_join(h);
 	CHECK(read(a[0], &c, 1) == 1);
 	h = later(one_byte, &a[1]);
-	EXPECT(12, urctx_poll(ctx, p, 12), IO, -ENOMEM);
+	EXPECT(20, urctx_poll(ctx, p, 20), IO, -ENOMEM);
 	helper_join(h);
 	EXPECT(0, urctx_sleep(ctx, MSEC), -EINTR);
 	close(a[0]);
