@@ -223,3 +223,117 @@ TEST_CASE("ring: a context is found again, whoever has left beside it", "[ring][
 			urctx_put(some);
 	}
 }
+
+/* Its flag says that it goes on, and nothing did: what was submitted is no chain. */
+TEST_CASE("ring: a chain that was submitted open is not open any more", "[ring][edges]")
+{
+	ends p, q;
+	an_op op, linked;
+	context ctx;
+
+	ring r(8);
+	OR_SKIP(r);
+	uint64_t ud = r.read(p.in(), ctx, op);
+	r.submit();
+	r.read(q.in(), nullptr, linked, IOSQE_IO_LINK);
+	r.submit();
+	CHECK(r.queued().empty());
+	urctx_cancel_cause(ctx, &why);
+	r.turn();
+	REQUIRE(r.cancels().size() == 1);
+	CHECK(r.cancels()[0]->addr == ud);
+	REQUIRE(r.until_ended(op));
+	CHECK(op.res == -ECANCELED);
+	q.put();
+	REQUIRE(r.until_ended(linked));
+	CHECK(linked.res == 1);
+}
+
+/* Not for ever: the owner may have made something else of what was refused. */
+TEST_CASE("ring: detach is back though a refused SQE has no CQE", "[ring][edges]")
+{
+	an_op op, none;
+	ends p;
+
+	ring r(8);
+	OR_SKIP(r);
+	r.read(p.in(), nullptr, op);
+	struct io_uring_sqe *s = r.sqe();
+	io_uring_prep_nop(s);
+	REQUIRE(urctx_ring_bind_flags(r.r, s, nullptr, &none.op, URCTX_NEVER, 1U << 31) ==
+		-EINVAL);
+	io_uring_prep_nop(s);
+	s->flags = IOSQE_CQE_SKIP_SUCCESS;
+	s->user_data = 0;
+	p.put();
+	REQUIRE(r.until_ended(op));
+	CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+	r.r = nullptr;
+	CHECK(none.calls == 0);
+	CHECK(io_uring_cq_ready(&r.u) == 0);
+}
+
+/* A flag that the ring does not allow: what is taken back without it is taken back. */
+TEST_CASE("ring: detach where no CQE may be left out", "[ring][edges][restricted]")
+{
+	struct io_uring_restriction res[5] = {};
+	const unsigned ops[] = { IORING_OP_READ, IORING_OP_NOP, IORING_OP_POLL_ADD,
+				 IORING_OP_ASYNC_CANCEL };
+	an_op op, early;
+	context ctx;
+	ends p, q;
+
+	ring r(8, IORING_SETUP_R_DISABLED);
+	OR_SKIP(r);
+	for (unsigned i = 0; i < 4; i++) {
+		res[i].opcode = IORING_RESTRICTION_SQE_OP;
+		res[i].sqe_op = (__u8)ops[i];
+	}
+	res[4].opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
+	res[4].sqe_flags = 0xff & ~IOSQE_CQE_SKIP_SUCCESS;
+	REQUIRE(io_uring_register((unsigned)r.u.ring_fd, IORING_REGISTER_RESTRICTIONS, res,
+				  5) == 0);
+	REQUIRE(io_uring_register((unsigned)r.u.ring_fd, IORING_REGISTER_ENABLE_RINGS,
+				  nullptr, 0) == 0);
+	r.read(p.in(), ctx, op);
+	cancel_elsewhere(ctx, &why);
+	REQUIRE(r.until_ended(op));
+	CHECK(op.res == -ECANCELED);
+	r.read(q.in(), nullptr, early);
+	alarm(10);	/* it did not return, whatever the deadline */
+	CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+	alarm(0);
+	r.r = nullptr;
+	CHECK(early.res == -ECANCELED);
+	CHECK(io_uring_cq_ready(&r.u) == 0);
+}
+
+/* Also behind the ring's own use of it, which is over. */
+TEST_CASE("ring: who has let go may drain", "[ring][edges]")
+{
+	for (unsigned flags : { 0U, URCTX_RING_DRAIN }) {
+		struct urctx_ring_params params = {};
+		struct io_uring_cqe *cqe = nullptr;
+		an_op op;
+		ends p;
+
+		params.flags = flags;
+		ring r(8, 0, &params);
+		OR_SKIP(r);
+		r.read(p.in(), nullptr, op);
+		p.put();
+		REQUIRE(r.until_ended(op));
+		REQUIRE(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+		r.r = nullptr;
+		struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
+		REQUIRE(s);
+		io_uring_prep_nop(s);
+		s->flags = flags ? IOSQE_IO_DRAIN : 0;
+		s->user_data = 42;
+		REQUIRE(io_uring_submit_and_wait(&r.u, 1) == 1);
+		REQUIRE(io_uring_peek_cqe(&r.u, &cqe) == 0);
+		CHECK(cqe->user_data == 42);
+		CHECK(cqe->res == 0);
+		io_uring_cqe_seen(&r.u, cqe);
+	}
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/* edges_more.cpp - what is left behind, and who does what is left to do */
+#include "clock.hpp"
+#include <catch2/catch.hpp>
+#include <ctime>
+#include <malloc.h>
+#include <urctx/join.h>
+#include <urctx/value.h>
+
+namespace
+{
+std::atomic<size_t> released{ 0 };
+const struct urctx_key counts = { "counts", [](void *) { released++; } };
+
+/* Behind a grace period, which comes when it likes: a minute, at most. */
+bool all_released(size_t nr)
+{
+	const struct timespec moment = { 0, 1000000 };
+
+	for (int looks = 0; looks < 60000 && released < nr; looks++)
+		nanosleep(&moment, nullptr);
+	return released == nr;
+}
+}
+
+/* A round's contexts have the memory of those before. */
+TEST_CASE("G2: contexts that one callback ends all get their turn, and go", "[edges][G2]")
+{
+	constexpr size_t N = 6;
+	size_t rounds = scaled(1000), not_once = 0, refused = 0;
+
+	released = 0;
+	for (size_t round = 0; round < rounds; round++) {
+		struct urctx *top = derive(nullptr), *ctx[N] = {};
+		counted outer, cb[N];
+
+		for (size_t i = 0; i < N; i++) {
+			refused += urctx_with_value(nullptr, &counts, top, &ctx[i]) != 0;
+			refused += cb[i].after(ctx[i]) != 0;
+		}
+		outer.also = [&] {
+			for (struct urctx *some : ctx) {
+				urctx_cancel(some);
+				urctx_put(some);
+			}
+		};
+		refused += outer.after(top) != 0;
+		urctx_cancel(top);
+		for (counted &c : cb)
+			not_once += c.ran != 1;
+		urctx_put(top);
+	}
+	CHECK(refused == 0);
+	CHECK(not_once == 0);
+	CHECK(all_released(rounds * N));
+}
+
+/* A callback that stays, on the library's thread; it is told if it is on another. */
+struct staying {
+	counted cb;
+	pthread_t armed_by = pthread_self();
+	std::atomic<bool> here{ false };
+	gate inside, go_on;
+
+	bool begins(struct urctx *ctx)
+	{
+		cb.also = [this] {
+			bool at_once = pthread_equal(armed_by, pthread_self());
+
+			here = at_once;
+			inside.set();
+			if (!at_once)
+				go_on.wait();
+		};
+		REQUIRE(cb.after(ctx) == 0);
+		inside.wait();
+		return !here;
+	}
+};
+
+/* The library's thread, which would have noticed, is in a callback. */
+TEST_CASE("G4: a cancel behind a deadline that has passed ends it all the same", "[edges][G4]")
+{
+	struct urctx *busy = nullptr, *ctx = nullptr, *child;
+	const struct timespec moment = { 0, 1000000 };
+	std::unique_ptr<staying> first;
+	counted cb;
+	int64_t when = 0;
+
+	/* a deadline that passes behind after(); or one that is later, if it does not */
+	for (int64_t ns = 10000000;; ns *= 2) {
+		REQUIRE(ns < 100 * SEC);
+		REQUIRE(urctx_with_timeout(nullptr, ns, &busy) == 0);
+		first = std::make_unique<staying>();
+		if (first->begins(busy))
+			break;
+		urctx_put(busy);
+	}
+	REQUIRE(urctx_with_timeout(nullptr, 50000000, &ctx) == 0);
+	child = derive(ctx);
+	REQUIRE(cb.after(child) == 0);
+	REQUIRE(urctx_deadline(ctx, &when));
+	while (urctx_now() < when)
+		nanosleep(&moment, nullptr);
+	CHECK_FALSE(urctx_cancel(ctx));
+	CHECK(cb.ran == 1);
+	CHECK(urctx_err(child) == -ETIME);
+	first->go_on.set();
+	CHECK_FALSE(urctx_stop(&first->cb.cb));
+	for (struct urctx *some : { child, ctx, busy })
+		urctx_put(some);
+}
+
+/*
+ * Keys whose hashes begin alike have a longer way to where they part: of so many,
+ * some share two and three of the digits by which they are told apart.
+ */
+TEST_CASE("two values are found, however alike the hashes of their keys", "[edges]")
+{
+	static struct urctx_key keys[4096];
+	struct urctx *one = nullptr;
+	size_t wrong = 0;
+	char first, second;
+
+	REQUIRE(urctx_with_value(nullptr, &keys[0], &first, &one) == 0);
+	for (size_t i = 1; i < 4096; i++) {
+		struct urctx *two = nullptr, *three = nullptr;
+
+		wrong += urctx_with_value(one, &keys[i], &second, &two) != 0;
+		wrong += urctx_with_value(two, &counts, nullptr, &three) != 0;
+		wrong += urctx_value(two, &keys[0]) != &first;
+		wrong += urctx_value(three, &keys[0]) != &first;
+		wrong += urctx_value(three, &keys[i]) != &second;
+		wrong += urctx_value(three, &keys[(i + 1) % 4096 ? i + 1 : 1]) != nullptr;
+		urctx_put(three);
+		urctx_put(two);
+	}
+	CHECK(wrong == 0);
+	urctx_put(one);
+}
+
+/* Sanitizers and valgrind have heaps of their own, which this does not see. */
+TEST_CASE("what values and joins allocate is freed again", "[edges][G9]")
+{
+	size_t before = 0, refused = 0, rounds = scaled(20000);
+	struct urctx *parents[3] = { derive(nullptr), derive(nullptr), derive(nullptr) };
+
+	released = 0;
+	for (size_t i = 0; i < rounds; i++) {
+		struct urctx *with = nullptr, *any = nullptr;
+
+		if (i == rounds / 10) {
+			CHECK(all_released(i));
+			before = mallinfo2().uordblks;
+		}
+		refused += urctx_with_value(parents[0], &counts, &before, &with) != 0;
+		refused += urctx_with_any(parents, 3, &any) != 0;
+		urctx_put(any);
+		urctx_put(with);
+	}
+	CHECK(refused == 0);
+	CHECK(all_released(rounds));
+	/* a value takes 168 bytes at least */
+	CHECK(mallinfo2().uordblks < before + rounds * 64 + 65536);
+	for (struct urctx *ctx : parents)
+		urctx_put(ctx);
+}
+
+/* A value is released when its context has gone: not before it, and not never. */
+TEST_CASE("G9: what a join and its children kept goes when they have gone", "[edges][G9]")
+{
+	constexpr size_t N = 5;
+	size_t made = 0, refused = 0, early = 0;
+
+	released = 0;
+	for (size_t i = 0, n = scaled(400); i < n; i++) {
+		bool first = i & 1, has_kid = i & 2, ends = i & 4;
+		struct urctx *parent[N], *any = nullptr, *kid = nullptr;
+
+		if (!(i % 100))
+			early += !all_released(made);
+		for (struct urctx *&p : parent) {
+			refused += urctx_with_value(nullptr, &counts, &made, &p) != 0;
+			made++;
+		}
+		refused += urctx_with_any(parent, N, &any) != 0;
+		if (has_kid)
+			kid = derive(any);
+		if (first)
+			for (struct urctx *p : parent)
+				urctx_put(p);
+		if (ends)
+			urctx_cancel(any);
+		urctx_put(any);
+		early += released + N > made && has_kid;
+		urctx_put(kid);
+		if (!first)
+			for (struct urctx *p : parent)
+				urctx_put(p);
+	}
+	CHECK(refused == 0);
+	CHECK(early == 0);
+	CHECK(all_released(made));
+}
