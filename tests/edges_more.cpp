@@ -3,9 +3,12 @@
 #include "clock.hpp"
 #include <catch2/catch.hpp>
 #include <ctime>
+#include <fcntl.h>
 #include <malloc.h>
+#include <unistd.h>
 #include <urctx/join.h>
 #include <urctx/value.h>
+#include <urctx/watch.h>
 
 namespace
 {
@@ -201,4 +204,83 @@ TEST_CASE("G9: what a join and its children kept goes when they have gone", "[ed
 	CHECK(refused == 0);
 	CHECK(early == 0);
 	CHECK(all_released(made));
+}
+
+/* Sanitizers keep what is freed, and their shadow of it. */
+TEST_CASE("G9: after a burst of parents their chunks go back, too", "[edges][G9]")
+{
+	constexpr size_t N = 60000;
+	std::vector<struct urctx *> parent(N), child(N);
+	size_t before, most, now;
+
+	if (TESTS_ASAN || TESTS_TSAN || TESTS_VALGRIND)
+		return;
+	for (size_t i = 0; i < N; i++)
+		parent[i] = child[i] = nullptr;
+	before = resident_bytes();
+	for (size_t i = 0; i < N; i++) {
+		parent[i] = derive(nullptr);
+		child[i] = derive(parent[i]);
+	}
+	most = resident_bytes() - before;
+	for (size_t i = 0; i < N; i++) {
+		urctx_put(child[i]);
+		urctx_put(parent[i]);
+	}
+	/* when the library's thread likes: a minute, at most */
+	for (int looks = 0; looks < 6000; looks++) {
+		const struct timespec moment = { 0, 10000000 };
+
+		now = resident_bytes();
+		if (now < before + most / 4)
+			break;
+		nanosleep(&moment, nullptr);
+	}
+	INFO(before << " " << most << " " << now);
+	CHECK(now < before + most / 4);
+}
+
+TEST_CASE("a dump names a module without the way there", "[edges]")
+{
+	struct urctx *ctx = derive(nullptr);
+	std::string text;
+	char line[512];
+	counted cb;
+
+	REQUIRE(cb.after(ctx) == 0);
+	FILE *out = tmpfile();
+	REQUIRE(out);
+	REQUIRE(urctx_dump(ctx, out) == 1);
+	rewind(out);
+	while (fgets(line, sizeof(line), out))
+		text += line;
+	fclose(out);
+	INFO(text);
+	CHECK(text.find("check-edges(") != text.npos);
+	CHECK(text.find('/') == text.npos);
+	REQUIRE(urctx_stop(&cb.cb));
+	urctx_put(ctx);
+}
+
+/* It is closed behind a grace period: a minute, at most. */
+TEST_CASE("a context's descriptor may be 0", "[edges]")
+{
+	int spare = fcntl(0, F_DUPFD_CLOEXEC, 100), fd;
+	const struct timespec moment = { 0, 1000000 };
+	struct urctx *ctx = nullptr;
+
+	REQUIRE(spare >= 0);
+	REQUIRE(urctx_with_timeout(nullptr, 3600 * SEC, &ctx) == 0);
+	close(0);
+	errno = EPROTO;
+	fd = urctx_fd(ctx);
+	CHECK(errno == EPROTO);
+	CHECK(fd == 0);
+	CHECK(urctx_fd(ctx) == fd);
+	urctx_put(ctx);
+	for (int looks = 0; looks < 60000 && fcntl(0, F_GETFD) >= 0; looks++)
+		nanosleep(&moment, nullptr);
+	CHECK(fcntl(0, F_GETFD) < 0);
+	dup2(spare, 0);
+	close(spare);
 }
