@@ -7,6 +7,7 @@ class Argued:
     """
     Matched by file, operator and what the source line says, wherever it stands. An
     operator may say what it changes: constant=9 is not the other numbers of the line.
+    A line that is excepted from the coverage, with its reason, is argued by that.
     """
 
     def __init__(self, path):
@@ -32,7 +33,10 @@ class Argued:
         return None
 
     def reason(self, site):
-        return self.known.get(self.entry(site))
+        found = self.known.get(self.entry(site))
+        if found is None and "uncovered: " in site.text:
+            found = site.text.partition("uncovered: ")[2].replace("*/", "").strip()
+        return found
 
     def stale(self, results):
         """The entries of which something was killed here, and nothing survived."""

@@ -23,6 +23,7 @@ NEAR = (
     (r"", "tree kinds many burst time clock sync many_no_membarrier"),
 )
 LIMIT = 150
+SMALL = "-DURCTX_SMALL"		# each context is an allocation
 
 
 class Faults:
@@ -36,11 +37,11 @@ class Faults:
         if not self.wanted:
             return
         self.where.mkdir(parents=True, exist_ok=True)
-        subprocess.run([self.here / "build", self.where / "right"], check=True,
+        subprocess.run([self.here / "build", self.where / "right", SMALL], check=True,
                        stdout=subprocess.DEVNULL, env={k: v for k, v in os.environ.items() if k != "LIB"})
         text = re.sub(r"\s+", " ", (self.here / "build").read_text())
         flags = re.search(r'flags="(.*?) \$\*"', text)[1]
-        self.flags = shlex.split(flags)
+        self.flags = [*shlex.split(flags), SMALL]
 
     def compile(self, lib, source, out):
         subprocess.run(["gcc", "-w", *self.flags, f"-I{self.build.top}/include", f"-I{lib}",
@@ -67,7 +68,8 @@ class Faults:
 
     def run(self, program, near):
         """What is wrong, or None."""
-        child = subprocess.Popen([program, "--quick", "--first", "--jobs", "4", *near],
+        quick = ["--quick"] if near[0] in ("io", "ring") else []
+        child = subprocess.Popen([program, *quick, "--first", "--jobs", "4", *near],
                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                  stderr=subprocess.STDOUT, text=True, start_new_session=True)
         try:

@@ -193,6 +193,14 @@ def raw_sites(text):
             yield "drop", start, tokens[j][1], "(void)0" + kept
 
 
+def expected(text, start):
+    """Whether this is what __builtin_expect() is told to expect: a hint."""
+    at = text.rfind("__builtin_expect(", 0, start)
+    between = text[at + len("__builtin_expect"):start]
+    return at >= 0 and between.count("(") - between.count(")") == 1 and \
+        between.rstrip().endswith(",")
+
+
 def sites(top):
     """All of them, in order: the number of a mutant is its place here."""
     found = []
@@ -208,6 +216,8 @@ def sites(top):
             # what a system call does not look at is 0 by habit
             if operator == "constant" and "io_sys(SYS_" in lines[line - 1] and \
                     text[start:end] == "0":
+                continue
+            if operator == "constant" and expected(text, start):
                 continue
             # a hint on this line, or the whole of the call: nothing to notice
             if HINTS.search(text[start:end] if operator == "drop" else lines[line - 1]):

@@ -54,10 +54,13 @@ class Suite:
                 spec.flush()
                 words += ["-a", "-f", spec.name]
             begun = time.monotonic()
-            child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out,
-                                     stderr=subprocess.STDOUT, start_new_session=True,
-                                     cwd=self.tests, env=self.env(so, **more),
-                                     preexec_fn=limited)
+            try:
+                child = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=out,
+                                         stderr=subprocess.STDOUT, start_new_session=True,
+                                         cwd=self.tests, env=self.env(so, **more),
+                                         preexec_fn=limited)
+            except OSError:         # somebody is linking it
+                return "no such program", 0
             try:
                 status = child.wait(limit)
             except subprocess.TimeoutExpired:
