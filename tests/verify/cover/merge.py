@@ -9,7 +9,7 @@ import json
 import re
 from collections import defaultdict
 
-# Covers its own line, and what is indented deeper below it.
+# Covers its own line, what is indented deeper below it, and the brace behind that.
 EXCEPTION = re.compile(r"/\* uncovered: (.+?) \*/")
 MCDC_BRANCH, EXPANSION = 6, 1
 
@@ -154,6 +154,8 @@ class Row:
                 while last + 1 < len(source) and (not source[last + 1].strip() or
                                                   indent(source[last + 1]) > indent(text)):
                     last += 1
+                if last > number and source[last + 1:last + 2] == [text[:indent_of(text)] + "}"]:
+                    last += 1
                 ranges.append((number, last, reason[1]))
         used, left = set(), []
         for line, kind, what in self.missing:
@@ -166,6 +168,11 @@ class Row:
         self.missing = left
         self.exceptions = [r for r in ranges if r in used]
         self.needless = [r for r in ranges if r not in used]
+
+
+def indent_of(text):
+    """Characters before the first word."""
+    return len(text) - len(text.lstrip())
 
 
 def indent(text):
