@@ -13,6 +13,7 @@
 namespace
 {
 std::atomic<size_t> released{ 0 };
+const struct urctx_cause why_else = { "why", __FILE__, "edges", __LINE__, -EPROTO };
 const struct urctx_key counts = { "counts", [](void *) { released++; } };
 
 /* Behind a grace period, which comes when it likes: a minute, at most. */
@@ -283,4 +284,44 @@ TEST_CASE("a context's descriptor may be 0", "[edges]")
 	CHECK(fcntl(0, F_GETFD) < 0);
 	dup2(spare, 0);
 	close(spare);
+}
+
+TEST_CASE("G2: what a callback ends that runs at once has run when after is back", "[edges][G2]")
+{
+	struct urctx *over = derive(nullptr), *one = derive(nullptr), *two = derive(one);
+	counted first, cb, below;
+
+	urctx_cancel(over);
+	REQUIRE(cb.after(one) == 0);
+	REQUIRE(below.after(two) == 0);
+	first.also = [&] { urctx_cancel(one); };
+	REQUIRE(first.after(over) == 0);
+	CHECK(first.ran == 1);
+	CHECK(cb.ran == 1);
+	CHECK(below.ran == 1);
+	for (struct urctx *ctx : { two, one, over })
+		urctx_put(ctx);
+}
+
+/* Its memory was another's, whose words were others. */
+TEST_CASE("a shield that is a root is as any root", "[edges]")
+{
+	size_t wrong = 0, rounds = scaled(2000);
+
+	for (size_t i = 0; i < rounds; i++) {
+		struct urctx *used = derive(nullptr), *kid = derive(used), *root = nullptr;
+
+		urctx_cancel_cause(used, &why_else);
+		urctx_put(kid);
+		urctx_put(used);
+		wrong += urctx_without_cancel(nullptr, &root) != 0;
+		wrong += urctx_err(root) != 0 || urctx_done(root);
+		kid = derive(root);
+		wrong += urctx_err(kid) != 0;
+		urctx_cancel(root);
+		wrong += urctx_err(kid) != -ECANCELED || urctx_err(root) != -ECANCELED;
+		urctx_put(kid);
+		urctx_put(root);
+	}
+	CHECK(wrong == 0);
 }
