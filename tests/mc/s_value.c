@@ -16,7 +16,7 @@ struct thing {
 };
 
 static struct urctx *g, *v, *w, *y[2], *other;
-static struct job *j;
+static struct job *j, *k;
 static int released, order[2];
 
 static void release(void *value)
@@ -148,6 +148,19 @@ static void init_later(void)
 	other = node(NULL, "O");
 }
 
+/* And so is one of another tree: both are left to the housekeeper at once. */
+static void init_later_two(void)
+{
+	struct urctx *h;
+
+	init_later();
+	h = valued(other, &key, thing(1), "H");
+	k = armed(h, fn_run);
+	urctx_put(h);
+	while (house_turn())
+		;
+}
+
 /* Who holds a descendant finds it whole. */
 static void look(struct urctx *n)
 {
@@ -175,6 +188,11 @@ static void t_put_v(void)
 static void t_cancel(void)
 {
 	cancel_one(g);
+}
+
+static void t_cancel_other(void)
+{
+	cancel_two(other);
 }
 
 static void t_put_other(void)
@@ -227,6 +245,15 @@ static void gone_called(void)
 	gone(1);
 }
 
+static void gone_called_two(void)
+{
+	mc_assert(j->runs == 1 && k->runs == 1);
+	mc_free(j);
+	mc_free(k);
+	childless_now(other);
+	gone(2);
+}
+
 static const struct mc_scenario leaf = {
 	"value_leaf", "G9", init_leaf, { t_look0, t_look1 }, gone_one, LIFE | MC_QUICK,
 };
@@ -256,6 +283,10 @@ static const struct mc_scenario later = {
 static const struct mc_scenario later_house = {
 	"value_later_house", "G9", init_later, { t_cancel, t_house }, gone_called, LIFE,
 };
+static const struct mc_scenario later_two = {
+	"value_later_two", "G9", init_later_two, { t_cancel, t_cancel_other }, gone_called_two,
+	LIFE,
+};
 static const struct mc_scenario derives = {
 	"value_derive", "G9", init_one, { t_put_v, t_derive }, gone_one, LIFE,
 };
@@ -263,5 +294,6 @@ static const struct mc_scenario derives = {
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &leaf, &put_put, &put_child, &cancelled, &three,
-		       &nested, &holds, &later, &later_house, &derives, NULL);
+		       &nested, &holds, &later, &later_house, &later_two, &derives,
+		       NULL);
 }
