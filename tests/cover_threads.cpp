@@ -5,6 +5,7 @@
  * Where a test needs a thread to sleep it asks the kernel whether it does.
  */
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
@@ -285,6 +286,43 @@ TEST_CASE("threads: a callback on the library's thread forks", "[threads]")
 	CHECK(f.code == 0);
 	CHECK(urctx_err(soon) == -ETIME);
 	urctx_stop(&f.cb);
+}
+
+static volatile pid_t forked;
+
+static void forks_here(int)
+{
+	forked = fork();
+}
+
+/* The child's thread has slept under a clock that nobody holds there. */
+TEST_CASE("threads: a signal handler forks while its thread sleeps", "[threads]")
+{
+	struct ending end = in_child([] {
+		struct sigaction act = {};
+		held_clock clock(SEC);
+		std::atomic<pid_t> tid{ self() };
+		pthread_t sleeper = pthread_self();
+		int status = -1;
+
+		act.sa_handler = forks_here;
+		sigaction(SIGUSR1, &act, nullptr);
+		thread wakes([&] {
+			urctx_clock_await(1);
+			asleep(tid);
+			pthread_kill(sleeper, SIGUSR1);
+		});
+		int ret = urctx_wait(nullptr, 2 * SEC);
+
+		if (!forked)
+			_exit(ret == -EINTR ? 0 : 1);
+		while (waitpid(forked, &status, 0) < 0 && errno == EINTR)
+			;
+		return ret == -EINTR && !status ? 0 : 2;
+	});
+
+	CHECK_FALSE(end.late);
+	CHECK(end.code == 0);
 }
 
 static int released;
