@@ -120,10 +120,19 @@ static void stamp(struct urctx_ring *r)
 		op_of(n)->when = r->now + ASK_SILENT;
 }
 
-/* Asked, and neither answered nor gone. */
+/* The kernel has CQEs that it has no room for: it hands them out as others are taken. */
+static bool overflown(const struct urctx_ring *r)
+{
+	return io_uring_smp_load_acquire(r->ring->sq.kflags) & IORING_SQ_CQ_OVERFLOW;
+}
+
+/*
+ * Asked, and neither answered nor gone.  What has overflown is no silence: it may be
+ * among that, behind the answers to those that were asked once too often.
+ */
 static void ask_again(struct urctx_ring *r, struct runs *runs)
 {
-	while (!list_empty(&r->asked)) {
+	while (!list_empty(&r->asked) && !overflown(r)) {
 		struct ring_op *op = op_of(r->asked.next);
 
 		if (op->when > r->now)
