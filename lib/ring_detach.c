@@ -150,7 +150,9 @@ static int disarm(struct urctx_ring *r)
 
 /*
  * Whatever else we have queued, a cancel whose op was faster, an SQE that was
- * refused, is carried out before a nop behind it, and its CQE is in front.
+ * refused, is carried out before a nop behind it, and its CQE is in front.  Not what
+ * the caller has left at the end of an open chain, bound or not: the kernel gives that
+ * to a worker, who comes when he likes.
  */
 static int settle(struct urctx_ring *r)
 {
