@@ -72,7 +72,7 @@ one() {
 	mkdir "$work/$rule"
 	if compile "$work/$rule" "-DURCTX_RULE_$rule=0" $(mentioning "$rule") &&
 	   link "$work/$rule"; then
-		with "$rule" "[rule$rule]"
+		(URCTX_TEST_PATIENCE=2; export URCTX_TEST_PATIENCE; with "$rule" "[rule$rule]")
 		case $? in
 		0)	without=PASSES ;;
 		124)	without=hangs ;;

@@ -211,7 +211,7 @@ TEST_CASE("one CQE ends a wait, however many ops there are", "[ring][rule35]")
 		ring r(16, mode.flags);
 		OR_SKIP(r);
 		context ctx;
-		int64_t deadline = urctx_now() + 2 * SEC;
+		int64_t deadline = urctx_now() + PATIENCE;
 
 		for (auto &o : op)
 			r.read(p.in(), nullptr, o);

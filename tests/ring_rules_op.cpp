@@ -325,6 +325,10 @@ struct refusing {
 			perror("tests: no connection");
 			abort();
 		}
+		/* the listener hears of it a little later */
+		struct pollfd full = { fd[0], POLLIN, 0 };
+		while (poll(&full, 1, -1) != 1)
+			;
 	}
 	~refusing()
 	{

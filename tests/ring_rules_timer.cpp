@@ -3,10 +3,10 @@
  * ring_rules_timer.cpp - deadlines and the kernel's timer: rules of
  * lib/ring_rules.h, by their numbers
  */
-#include "ring_support.hpp"
+#include "ring_cover.hpp"
 
 constexpr int64_t FAR = 1000 * SEC;
-constexpr int64_t SOON = SEC / 10;	/* not before it is bound, however slow */
+constexpr int64_t SOON = SEC / 50;	/* bound with the clock held: not late, however slow */
 
 static int bind_until(ring &r, int fd, an_op &op, int64_t deadline, unsigned flags,
 		      unsigned sqe_flags = 0)
@@ -119,7 +119,12 @@ TEST_CASE("a timer that comes to nothing, and the ring's own", "[ring][rule22][t
 	an_op op;
 	ring r(8);
 	OR_SKIP(r);
-	struct io_uring_sqe *timer = timed(r, p.in(), op, urctx_now() + SOON);
+	struct io_uring_sqe *timer;
+	{
+		held clock;
+
+		timer = timed(r, p.in(), op, urctx_now() + SOON);
+	}
 	uint64_t ud = timer->user_data;
 
 	r.queued()[0]->flags &= (__u8)~IOSQE_IO_LINK;
@@ -142,7 +147,11 @@ TEST_CASE("who ended it is judged by the clock", "[ring][rule23][timer]")
 		ring r(8, mode.flags);
 		OR_SKIP(r);
 
-		(void)timed(r, p.in(), op, urctx_now() + SOON);
+		{
+			held clock;
+
+			(void)timed(r, p.in(), op, urctx_now() + SOON);
+		}
 		r.submit();
 		/* no turn, no wait: nobody but the kernel tells it */
 		REQUIRE(io_uring_wait_cqe(&r.u, &cqe) == 0);
@@ -161,12 +170,17 @@ TEST_CASE("a timer ends at a moment, not after a while", "[ring][rule25][timer]"
 	an_op first, op;
 	ring r(8);
 	OR_SKIP(r);
-	int64_t deadline = urctx_now() + SOON;
+	int64_t deadline;
 
 	r.read(p.in(), nullptr, first, IOSQE_IO_LINK);
-	struct io_uring_sqe *timer = timed(r, q.in(), op, deadline);
-	CHECK(timer->timeout_flags & IORING_TIMEOUT_ABS);
-	CHECK(time_of(timer)->tv_sec * SEC + time_of(timer)->tv_nsec == deadline);
+	{
+		held clock;
+
+		deadline = urctx_now() + SOON;
+		struct io_uring_sqe *timer = timed(r, q.in(), op, deadline);
+		CHECK(timer->timeout_flags & IORING_TIMEOUT_ABS);
+		CHECK(time_of(timer)->tv_sec * SEC + time_of(timer)->tv_nsec == deadline);
+	}
 	while (urctx_now() <= deadline)
 		REQUIRE(urctx_ring_wait(r.r, deadline) >= 0);
 	CHECK(!op.calls);			/* it has not been started */
@@ -230,8 +244,12 @@ TEST_CASE("a full SQ does not part an op from its timer", "[ring][rule28][timer]
 	OR_SKIP(r);
 
 	r.read(p.in(), nullptr, first);
-	REQUIRE(bind_until(r, p.in(), op, urctx_now() + SOON,
-			   URCTX_OP_LINK_TIMEOUT) == 0);
+	{
+		held clock;
+
+		REQUIRE(bind_until(r, p.in(), op, urctx_now() + SOON,
+				   URCTX_OP_LINK_TIMEOUT) == 0);
+	}
 	REQUIRE(io_uring_sq_ready(&r.u) == 2);
 	CHECK(r.queued()[0]->opcode == IORING_OP_READ);
 	CHECK(r.queued()[1]->opcode == IORING_OP_LINK_TIMEOUT);
