@@ -4,7 +4,10 @@
 #include <catch2/catch.hpp>
 #include <ctime>
 #include <fcntl.h>
+#include <fstream>
 #include <malloc.h>
+#include <sched.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <urctx/join.h>
 #include <urctx/value.h>
@@ -324,4 +327,46 @@ TEST_CASE("a shield that is a root is as any root", "[edges]")
 		urctx_put(root);
 	}
 	CHECK(wrong == 0);
+}
+
+static bool sleeps(int tid)
+{
+	std::string state;
+
+	std::getline(std::ifstream("/proc/self/task/" + std::to_string(tid) + "/stat"), state);
+	return state.find(") S ") != state.npos;
+}
+
+/* Where it has looked already: the one it sleeps for goes, another has come before. */
+TEST_CASE("who waits for idle looks again at what was idle", "[edges]")
+{
+	size_t early = 0, failed = 0;
+
+	for (int round = 0; round < 20; round++) {
+		struct urctx *parent = derive(nullptr), *first = derive(parent);
+		struct urctx *last = derive(parent), *late;
+		std::atomic<bool> over{ false }, back{ false };
+		std::atomic<int> tid{ 0 };
+
+		urctx_put(first);
+		thread waiter([&] {
+			tid = (int)syscall(SYS_gettid);
+			failed += urctx_wait_idle(parent, URCTX_NEVER) != 0;
+			early += !over;
+			back = true;
+		});
+		while (!tid || (!sleeps(tid) && !back))
+			sched_yield();
+		late = derive(parent);
+		urctx_put(last);
+		/* it has gone to sleep again, or it should have */
+		for (int looks = 0; looks < 50 && !back; looks++)
+			sched_yield();
+		over = true;
+		urctx_put(late);
+		waiter.join();
+		urctx_put(parent);
+	}
+	CHECK(failed == 0);
+	CHECK(early == 0);
 }
