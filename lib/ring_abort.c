@@ -292,8 +292,6 @@ void urctx_op_deadline(struct urctx_op *user_op, int64_t deadline)
 		return;
 	if (deadline == URCTX_NEVER)
 		times_del(&op->ring->times, &op->place);
-	else if (op->place)
-		times_move(&op->ring->times, deadline, &op->place);
 	else
-		times_add(&op->ring->times, deadline, &op->place);
+		times_move(&op->ring->times, deadline, &op->place);
 }

@@ -155,7 +155,9 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 			not_disarmed(r);
 		return true;
 	case KIND_ALARM:
-		return ring_alarm_answer(r, cqe) || stale(r);
+		if (!ring_alarm_answer(r, cqe))
+			(void)stale(r);
+		return true;
 	default:	/* KIND_WAKE */
 		woken(r, cqe);
 		return true;
