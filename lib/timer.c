@@ -114,14 +114,14 @@ void timer_polled(struct urctx *ctx)
 		t->polled = ctx;
 		t->polls = 0;
 	}
-	if (++t->polls < POLLS || t->busy || !t->id)
+	if (++t->polls < POLLS || t->busy || !t->id)	/* uncovered: a signal handler */
 		return;
 	t->polls = 0;
 	if (!house_there()) {
 		store_relaxed(&timer_wanted, true);
 		return;
 	}
-	if (!arm(t, ctx) && house_there())
+	if (!arm(t, ctx) && house_there())	/* uncovered: gone since */
 		not_lazy(ctx);
 }
 
