@@ -2,6 +2,7 @@
 /* edges_more.cpp - what is left behind, and who does what is left to do */
 #include "clock.hpp"
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <fstream>
@@ -9,6 +10,7 @@
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <urctx/join.h>
 #include <urctx/join.h>
 #include <urctx/value.h>
 #include <urctx/watch.h>
@@ -281,6 +283,13 @@ TEST_CASE("a context's descriptor may be 0", "[edges]")
 	CHECK(errno == EPROTO);
 	CHECK(fd == 0);
 	CHECK(urctx_fd(ctx) == fd);
+	/* a child has one of its own, in the same place */
+	struct ending end = in_child([&] {
+		errno = EPROTO;
+		return urctx_fd(ctx) == 0 && errno == EPROTO ? 0 : 1;
+	});
+	CHECK(end.code == 0);
+	CHECK(end.signal == 0);
 	urctx_put(ctx);
 	for (int looks = 0; looks < 60000 && fcntl(0, F_GETFD) >= 0; looks++)
 		nanosleep(&moment, nullptr);
@@ -369,4 +378,44 @@ TEST_CASE("who waits for idle looks again at what was idle", "[edges]")
 	}
 	CHECK(failed == 0);
 	CHECK(early == 0);
+}
+
+/* A descriptor 0 reads them as any other; in a process of its own, which has none. */
+TEST_CASE("signals may be read by descriptor 0", "[edges]")
+{
+	struct ending end = in_child([] {
+		const struct timespec moment = { 0, 1000000 };
+		struct urctx *one = nullptr, *two = nullptr;
+		sigset_t first, second, both;
+
+		sigemptyset(&first);
+		sigaddset(&first, SIGUSR1);
+		sigemptyset(&second);
+		sigaddset(&second, SIGUSR2);
+		sigorset(&both, &first, &second);
+		sigprocmask(SIG_BLOCK, &both, nullptr);
+		close(0);
+		if (urctx_with_signals(nullptr, &first, &one))
+			return 1;
+		for (int looks = 0; looks < 10000 && fcntl(0, F_GETFD) < 0; looks++)
+			nanosleep(&moment, nullptr);
+		if (fcntl(0, F_GETFD) < 0)
+			return 2;
+		if (urctx_with_signals(nullptr, &second, &two))
+			return 3;
+		kill(getpid(), SIGUSR2);
+		if (urctx_wait(two, urctx_now() + 20 * SEC))
+			return 4;
+		if (urctx_err(one))
+			return 5;
+		kill(getpid(), SIGUSR1);
+		if (urctx_wait(one, urctx_now() + 20 * SEC))
+			return 6;
+		urctx_put(one);
+		urctx_put(two);
+		return 0;
+	});
+	INFO(end.said);
+	CHECK(end.code == 0);
+	CHECK(end.signal == 0);
 }
