@@ -18,6 +18,7 @@ NOT_MUTATED = {"atomic.h", "order.h", "ring_rules.h", "export.h", "config.h", "t
 # Hints to the processor and to valgrind, and what is only there in a debug build.
 HINTS = re.compile(r"__builtin_prefetch|prefetch_|VALGRIND_|trace_|sys_poison|sys_unpoison|"
                    r"misuse|urctx_assert|cpu_pause|compiler_barrier|^fence(_after_rmw)?\(|__atomic_thread_fence|static_assert")
+SYSTEM_CALL = re.compile(r"\b(io_sys|call|syscall)\((SYS_|PPOLL)")
 TOKEN = re.compile(r"[A-Za-z_]\w*|0[xX][0-9a-fA-F]+[uUlL]*|\d+[uUlL]*|"
                    r"<<=|>>=|->|\+\+|--|&&|\|\||[-+*/%&|^=!<>]=|<<|>>|\S")
 CONTROL = {"if", "while", "for", "switch", "return", "goto", "break", "continue", "else",
@@ -214,8 +215,8 @@ def sites(top):
             if "!URCTX_RULE_" in lines[line - 1]:
                 continue
             # what a system call does not look at is 0 by habit
-            if operator == "constant" and "io_sys(SYS_" in lines[line - 1] and \
-                    text[start:end] == "0":
+            if operator == "constant" and text[start:end] == "0" and \
+                    SYSTEM_CALL.search(text[max(text.rfind(c, 0, start) for c in ";{}"):start]):
                 continue
             if operator == "constant" and expected(text, start):
                 continue

@@ -42,7 +42,8 @@ class Suite:
 
     @staticmethod
     def env(so, **more):
-        return {**os.environ, "LD_LIBRARY_PATH": str(so), "URCTX_TEST_LIMIT": "120", **more}
+        return {**os.environ, "LD_LIBRARY_PATH": str(so), "URCTX_TEST_LIMIT": "120",
+                "URCTX_TEST_PATIENCE": "5", **more}
 
     def run(self, program, names, so, limit, **more):
         """(status, seconds): 0 passed, None did not end in time; anything else failed."""
