@@ -21,7 +21,8 @@ static bool has_calls(const struct urctx *k, const struct slot *s)
 {
 	uintptr_t e = load(&k->state, MARK_READ);
 
-	return (e & DONE) && (e & HASCH) && k->slot == s && !clean(k, true);
+	return (e & DONE) && (e & HASCH) &&	/* seldom: or another by now */
+	       k->slot == s && !clean(k, true);
 }
 
 /* Runs callbacks up to a child that is to be entered; NULL: there are no more. */

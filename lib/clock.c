@@ -112,7 +112,7 @@ static int ask(struct move *m, int64_t ns)
 static void take_back(struct move *m)
 {
 	clock_lock();
-	if (asked == m)
+	if (asked == m)		/* seldom: one has */
 		answer(-EAGAIN);
 	clock_unlock();
 }

@@ -201,8 +201,8 @@ static void print_context(struct text *t, const struct dump_row *r)
 static void print_callback(struct text *t, const struct dump_row *r)
 {
 	struct call c;
-	bool known = sys_peek(&c, r->what, sizeof(c)) && c.slot == r->slot &&
-		     c.ctx == r->parent;
+	bool known = sys_peek(&c, r->what, sizeof(c)) &&	/* seldom: reused */
+		     c.slot == r->slot && c.ctx == r->parent;
 	bool armed = (r->v & TAG_BITS) == TAG_ARMED;
 
 	if (known && c.kind == CALL_RING) {

@@ -82,7 +82,7 @@ bool house_there(void)
 {
 	uint32_t now = load_relaxed(&house);
 
-	return now != NOBODY && now != STARTS;
+	return now != NOBODY && now != STARTS;	/* seldom: he is being made */
 }
 
 /*

@@ -76,7 +76,7 @@ static uint64_t await_unlock(struct sem *s, uint64_t w)
 	for (i = 0; i < SPINS; i++) {
 		sys_relax();
 		w = load_relaxed(&s->word);
-		if (!(w & LOCKED))	/* uncovered: held for an instant */
+		if (!(w & LOCKED))	/* seldom: held for an instant */
 			return w;
 	}
 	/* while it is locked nothing but this flag changes */

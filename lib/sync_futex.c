@@ -45,7 +45,7 @@ static int sleep_slice(const uint32_t *addr, uint32_t val, int64_t *slice,
 	int64_t ns = *slice, left;
 	int ret;
 
-	if (deadline != URCTX_NEVER && !sys_clock_held()) {	/* uncovered: a race */
+	if (deadline != URCTX_NEVER && !sys_clock_held()) {	/* seldom: a race */
 		left = deadline - sys_now();
 		ns = left > ns ? ns : left > 0 ? left : 0;
 	}

@@ -130,7 +130,7 @@ int sys_futex_wait(const uint32_t *addr, uint32_t val, int64_t deadline)
 			ret = clock_sleep(addr, val, NULL, 0, deadline);
 		else
 			ret = sys_futex_wait_real(addr, val, deadline);
-	while (__builtin_expect(ret == CLOCK_LOOK, 0) ||
+	while (__builtin_expect(ret == CLOCK_LOOK, 0) ||	/* seldom: taken since */
 	       (ret == -ETIMEDOUT && sys_clock_held() && sys_now() < deadline));
 	return ret;
 }
@@ -204,7 +204,7 @@ static int lie_down(struct sleeper *s)
 	int ret = 0;
 
 	clock_lock();
-	if (!sys_clock_held())
+	if (!sys_clock_held())		/* seldom: let go since */
 		ret = CLOCK_LOOK;
 	else if (changed(s))
 		ret = -EAGAIN;

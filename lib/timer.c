@@ -114,14 +114,14 @@ void timer_polled(struct urctx *ctx)
 		t->polled = ctx;
 		t->polls = 0;
 	}
-	if (++t->polls < POLLS || t->busy || !t->id)	/* uncovered: a signal handler */
+	if (++t->polls < POLLS || t->busy || !t->id)	/* seldom: a signal handler */
 		return;
 	t->polls = 0;
 	if (!house_there()) {
 		store_relaxed(&timer_wanted, true);
 		return;
 	}
-	if (!arm(t, ctx) && house_there())	/* uncovered: gone since */
+	if (!arm(t, ctx) && house_there())	/* seldom: gone since */
 		not_lazy(ctx);
 }
 

@@ -44,7 +44,8 @@ static void keep_rest(struct stock *st, void *all, const uint8_t *in_page,
 		uint32_t i = index_of(st, all);
 
 		next = link_get(st, all);
-		if (i >= carved || in_page[i / a_page] != a_page) {
+		if (i >= carved ||	/* seldom: carved meanwhile */
+		    in_page[i / a_page] != a_page) {
 			link_set(st, all, list);
 			list = all;
 			nr++;

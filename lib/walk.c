@@ -121,7 +121,7 @@ bool walk_via(struct walk *w, struct urctx *k, struct slot *s)
 
 	/* one at a time: paths through many joins are more than there are joins */
 	if (w->nr_via == VIA || w->too_deep) {
-		if (!w->too_deep && pin(k))	/* uncovered: or it has gone */
+		if (!w->too_deep && pin(k))	/* seldom: or it has gone */
 			w->too_deep = k;
 		w->unclean = w->depth;
 		return false;
@@ -152,7 +152,7 @@ void walk_all(struct walk *w, struct urctx *root,
 			unpin_outside(at);
 		else if (!next)
 			break;
-		else if (!w->kept) {	/* uncovered: empty meanwhile */
+		else if (!w->kept) {	/* seldom: empty meanwhile */
 			unpin_outside(next);	/* a callback put the root */
 			break;
 		}
@@ -202,7 +202,7 @@ static inline bool mark(struct walk *w, struct urctx *k, struct slot *s)
 		}
 	}
 	w->won = false;
-	if (!(e & HASCH) || k->slot != s)	/* uncovered: or another by now */
+	if (!(e & HASCH) || k->slot != s)	/* seldom: or another by now */
 		return false;
 	if (!clean(k, false))
 		return true;

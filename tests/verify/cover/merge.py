@@ -10,7 +10,8 @@ import re
 from collections import defaultdict
 
 # Covers its own line, what is indented deeper below it, and the brace behind that.
-EXCEPTION = re.compile(r"/\* uncovered: (.+?) \*/")
+# What is reached by chance, `seldom:', may be there without need.
+EXCEPTION = re.compile(r"/\* (uncovered|seldom): (.+?) \*/")
 MCDC_BRANCH, EXPANSION = 6, 1
 
 
@@ -156,7 +157,7 @@ class Row:
                     last += 1
                 if last > number and source[last + 1:last + 2] == [text[:indent_of(text)] + "}"]:
                     last += 1
-                ranges.append((number, last, reason[1]))
+                ranges.append((number, last, reason[2], reason[1] == "seldom"))
         used, left = set(), []
         for line, kind, what in self.missing:
             at = [r for r in ranges if r[0] <= line <= r[1]]
@@ -166,8 +167,8 @@ class Row:
             else:
                 left.append((line, kind, what))
         self.missing = left
-        self.exceptions = [r for r in ranges if r in used]
-        self.needless = [r for r in ranges if r not in used]
+        self.exceptions = [r[:3] for r in ranges if r in used]
+        self.needless = [r[:3] for r in ranges if r not in used and not r[3]]
 
 
 def indent_of(text):
