@@ -83,6 +83,7 @@ bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 		return false;
 	run.place = t->ring.sq.sqe_tail - 1;
 	*sqe = *image;
+	sqe->user_data = 0;	/* of an image it was never set */
 	if (unlikely(urctx_ring_bind(t->r, sqe, ctx, &run.op)))
 		return false;
 	t->busy = true;

@@ -196,7 +196,6 @@ enum kind {
 };
 
 #define SETTLED_UD	ud_make(0, 1, KIND_UNWAKE)	/* the nop of detach */
-#define OWED_UD		ud_make(0, 0, KIND_OWED)	/* an SQE that bind refused */
 
 #define UD_SLOT_BITS	22
 #define UD_GEN_BITS	23

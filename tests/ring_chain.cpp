@@ -179,3 +179,39 @@ TEST_CASE("a failed bind leaves an SQE that fails", "[ring][chain]")
 	CHECK(tail.res == -ECANCELED);
 	CHECK(head.calls == 0);
 }
+
+/* get_sqe() leaves in it what there was: it must not look like one tried again. */
+TEST_CASE("where an SQE was refused, another is bound", "[ring][chain][detach]")
+{
+	struct __kernel_timespec ts = { 0, SEC / 50 };
+	struct urctx_ring_params params = {};
+	struct io_uring_cqe *cqe;
+	an_op op[3];
+	int met = 0;
+
+	params.arg = &met;
+	params.foreign = [](void *arg, const struct io_uring_cqe *) { ++*(int *)arg; };
+	ring r(2, 0, &params);
+	OR_SKIP(r);
+
+	struct io_uring_sqe *s = r.sqe();
+	io_uring_prep_timeout(s, &ts, 0, 0);
+	s->flags |= IOSQE_IO_LINK;
+	s->user_data = 1;
+	s = r.sqe();
+	CHECK(urctx_ring_bind_flags(r.r, s, nullptr, &op[0].op, URCTX_NEVER, 8) == -EINVAL);
+	r.submit();
+	for (int i = 1; i <= 2; i++) {
+		s = io_uring_get_sqe(&r.u);
+		REQUIRE(s);
+		io_uring_prep_nop(s);
+		REQUIRE(urctx_ring_bind(r.r, s, nullptr, &op[i].op) == 0);
+	}
+	r.submit();
+	REQUIRE(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+	r.r = nullptr;
+	CHECK(met == 1);
+	CHECK(op[1].calls + op[2].calls == 2);
+	ts.tv_nsec = SEC / 5;
+	CHECK(io_uring_wait_cqe_timeout(&r.u, &cqe, &ts) == -ETIME);
+}
