@@ -69,3 +69,32 @@ TEST_CASE("poll of as many as there is room for, and of one more", "[io][edges]"
 		CHECK(fds[nr - 1].revents == POLLIN);
 	}
 }
+
+/* Older kernels know fewer of the flags: it is asked for with fewer. */
+TEST_CASE("a thread's ring is asked for with one flag after another", "[io][edges]")
+{
+	struct sockaddr_un any = {};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	unsigned met = 0;
+	long ret = 0;
+
+	any.sun_family = AF_UNIX;
+	REQUIRE(fd >= 0);
+	REQUIRE(bind(fd, (struct sockaddr *)&any, sizeof(sa_family_t)) == 0);
+	REQUIRE(listen(fd, 1) == 0);
+	thread([&] {
+		refusal none("io_uring_queue_init", -EINVAL, 2);
+		refusal by_ring("io_uring_submit_and_wait_timeout", 0, 1);
+		refused_number by_poll(SYS_ppoll, 0, 1);
+		context ctx;
+
+		/* it ends when this thread waits, whatever it waits by */
+		by_ring.is_done = by_poll.is.is_done = true;
+		by_ring.instead = by_poll.is.instead = [&] { urctx_cancel(ctx); };
+		ret = urctx_accept(ctx, fd, nullptr, nullptr, 0);
+		met = none.met;
+	}).join();
+	close(fd);
+	CHECK(ret == -ECANCELED);
+	CHECK(met == (has_uring() ? 2U : 0U));
+}
