@@ -42,10 +42,10 @@ static void count(void *)
 	released++;
 }
 
-/* Until the library's thread has done it as well; false: not in ten seconds. */
+/* Until the library's thread has done it as well; false: not in a minute. */
 static bool all_released(size_t nr)
 {
-	int64_t end = urctx_now() + 10 * SEC;
+	int64_t end = urctx_now() + 60 * SEC;
 
 	while (released != nr && urctx_now() < end)
 		sched_yield();
@@ -67,7 +67,7 @@ static bool zombies(struct urctx *root, size_t rounds)
 		b = derive(p);
 		together({ [&] { urctx_put(a); }, [&] { urctx_put(p); }, [&] { urctx_put(b); } });
 	}
-	return !urctx_wait_idle(root, urctx_now() + 10 * SEC) && all_released(rounds);
+	return !urctx_wait_idle(root, urctx_now() + 60 * SEC) && all_released(rounds);
 }
 
 /* A derivation and a cancel that race; a cancel and a wait. */

@@ -18,10 +18,10 @@
 #include "clock.hpp"
 #include "dump.hpp"
 
-/* Until that thread of this process sleeps; false: it has not in ten seconds. */
+/* Until that thread of this process sleeps; false: it has not in a minute. */
 static bool asleep(const std::atomic<pid_t> &tid)
 {
-	int64_t end = urctx_now() + 10 * SEC;
+	int64_t end = urctx_now() + 60 * SEC;
 	char name[64], state = 0;
 
 	for (; urctx_now() < end && state != 'S'; sched_yield()) {
@@ -162,7 +162,7 @@ TEST_CASE("threads: a wake that nobody meant ends no wait", "[threads]")
 	owned ctx;
 	std::atomic<pid_t> tid{ 0 };
 	std::atomic<int> ret{ 1 };
-	int64_t end = urctx_now() + 10 * SEC;
+	int64_t end = urctx_now() + 60 * SEC;
 	long woken = 0;
 
 	thread waiter([&] {

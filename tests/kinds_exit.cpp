@@ -52,7 +52,7 @@ struct withheld {
 	{
 		struct pollfd pfd = { uffd, POLLIN, 0 };
 
-		return poll(&pfd, 1, PATIENCE / 1000000) == 1;
+		return poll(&pfd, 1, (int)(PATIENCE / 1000000)) == 1;
 	}
 	void give() const
 	{

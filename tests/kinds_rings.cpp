@@ -139,7 +139,8 @@ TEST_CASE("an owner that exits without a detach", "[kinds][exit]")
 
 				io_uring_prep_read(s, p.in(), o.buf, 8, 0);
 				f.expect(urctx_ring_bind_flags(r, s, &o == op ? timed : ctx,
-							       &o.op, urctx_now() + SEC, 0) == 0,
+							       &o.op, urctx_now() + 1000 * SEC,
+							       0) == 0,
 					 "bind");
 			}
 			f.expect(urctx_ring_wait(r, 0) == 0, "wait");
