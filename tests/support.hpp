@@ -223,7 +223,7 @@ struct ending {
 	std::string said;		/* on stderr */
 };
 
-/* Runs fn in a forked child, whose exit code it returns; 60 seconds at most. */
+/* Runs fn in a forked child, whose exit code it returns; five minutes at most. */
 struct ending in_child(const std::function<int()> &fn);
 
 #endif
