@@ -11,7 +11,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <urctx/join.h>
+#include <urctx/sync.h>
 #include <urctx/join.h>
+#include <urctx/sync.h>
 #include <urctx/value.h>
 #include <urctx/watch.h>
 
@@ -418,4 +420,36 @@ TEST_CASE("signals may be read by descriptor 0", "[edges]")
 	INFO(end.said);
 	CHECK(end.code == 0);
 	CHECK(end.signal == 0);
+}
+
+/* Never more of them inside than there are tokens, however they come about them. */
+TEST_CASE("a token that another thread was faster to take is not had", "[edges]")
+{
+	for (int64_t size : { 1, 2 }) {
+		const size_t rounds = scaled(20000);
+		std::atomic<int64_t> inside{ 0 };
+		std::atomic<size_t> too_many{ 0 }, had{ 0 };
+		struct urctx_sem sem;
+
+		urctx_sem_init(&sem, size);
+		auto taker = [&] {
+			for (size_t i = 0; i < rounds; i++) {
+				bool has = i % 2 ? urctx_sem_try_acquire(&sem, 1) :
+					   !urctx_sem_acquire(&sem, nullptr, 1);
+
+				if (!has)
+					continue;
+				too_many += ++inside > size;
+				had++;
+				inside--;
+				urctx_sem_release(&sem, 1);
+			}
+		};
+		together({ taker, taker, taker, taker });
+		CHECK(too_many == 0);
+		CHECK(had > 0);
+		CHECK(urctx_sem_try_acquire(&sem, size));
+		CHECK_FALSE(urctx_sem_try_acquire(&sem, 1));
+		urctx_sem_release(&sem, size);
+	}
 }
