@@ -137,7 +137,10 @@ struct urctx *link_drop(struct urctx_ring *r, struct ring_link *link)
 	return link->call.ops ? NULL : link_unused(r, link);
 }
 
-/* An op or a callback of @link has left: was that the last?  Then put what this says. */
+/*
+ * An op or a callback of @link has left: was that the last?  Then put what this says.
+ * Whom fn has not told us of yet needs no context any more, and a turn may be far.
+ */
 struct urctx *link_unused(struct urctx_ring *r, struct ring_link *link)
 {
 	if (!link_idle(link)) {
@@ -152,8 +155,11 @@ struct urctx *link_unused(struct urctx_ring *r, struct ring_link *link)
 	link_remove(r, link);
 	r->told -= link->told;
 	if (!link->told && !urctx_try_stop(&link->cb)) {
+		struct urctx *ctx = link->ctx;
+
+		link->ctx = NULL;
 		r->leaving++;	/* hear_link() frees it */
-		return NULL;
+		return ctx;
 	}
 	return link_free(r, link);
 }

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ring_enemy.cpp - what an enemy's reading of the ring binding found */
-#include "held.hpp"
-#include "ring_support.hpp"
+#include "ring_cover.hpp"
 
 #include <csignal>
-#include <sys/wait.h>
 
 namespace {
 
@@ -167,25 +165,37 @@ TEST_CASE("the release of a value does not detach the ring under a dispatch",
 	CHECK(ret == -EDEADLK);
 }
 
-/* Its context ends and its op does: the link is freed in the turn. */
-void leave_in_turn(ring &r, ends &p, owned &mine)
+/* Its op ends and so does its context, which the ring has not heard of. */
+TEST_CASE("the last op takes the ring's reference with it", "[ring][enemy]")
 {
-	struct urctx *ctx = mine.derive_from(nullptr);
+	bool gone = false;
 	an_op op;
-	uint64_t ud = r.read(p.in(), ctx, op);
+	owned mine = { [&] { gone = true; } };
+	ring r(8);
+	OR_SKIP(r);
+	struct urctx *ctx = mine.derive_from(nullptr);
+	uint64_t ud = read_nowhere(r, ctx, op);
 
-	r.queued().back()->opcode = IORING_OP_NOP;
-	r.queued().back()->flags = IOSQE_CQE_SKIP_SUCCESS;
-	r.submit();
 	urctx_cancel(ctx);
 	REQUIRE(r.feed(ud, 0));
-	REQUIRE(op.ended());
+	urctx_put(ctx);
+	CHECK(gone);
+}
+
+/* The turn gives the last reference back. */
+void leave_in_turn(ring &r, armed &call, owned &mine)
+{
+	struct urctx *ctx = mine.derive_from(nullptr);
+
+	REQUIRE(call.after(r.r, ctx) == 0);
+	urctx_cancel(ctx);
 	urctx_put(ctx);
 }
 
 TEST_CASE("a deadline that is bound in the release of a value",
 	  "[ring][enemy][deadline]")
 {
+	armed call;
 	ends p;
 	an_op op;
 	ring r(8);
@@ -194,9 +204,10 @@ TEST_CASE("a deadline that is bound in the release of a value",
 		REQUIRE(bind_read(r, p.in(), nullptr, op,
 				  urctx_now() + SEC / 100) == 0);
 	} };
-	leave_in_turn(r, p, mine);
+	leave_in_turn(r, call, mine);
 	held_clock clock;
 	REQUIRE(urctx_clock_advance(SEC / 20) == 0);
+	CHECK(r.turn() == 0);
 	CHECK(r.turn() == SEC / 100);
 	CHECK(r.stats().in_flight == 1);
 }
@@ -211,6 +222,7 @@ void end_it(int)
 TEST_CASE("a bind in the release of a value does not silence a signal handler",
 	  "[ring][enemy][wake]")
 {
+	armed call;
 	ends p;
 	an_op op, waits;
 	ring r(8);
@@ -227,7 +239,7 @@ TEST_CASE("a bind in the release of a value does not silence a signal handler",
 	while (r.turn() == 0)
 		r.submit();
 	r.submit();
-	leave_in_turn(r, p, mine);
+	leave_in_turn(r, call, mine);
 	now.sa_handler = end_it;
 	by_signal = ctx;
 	REQUIRE(sigaction(SIGUSR1, &now, &was) == 0);
