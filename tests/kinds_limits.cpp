@@ -44,9 +44,12 @@ struct limited {
 /* All opcodes and flags, but for cancels, or polls; and nothing may be registered. */
 static int restrict(struct io_uring &u, bool polls)
 {
+	struct io_uring_probe *probe = io_uring_get_probe_ring(&u);
+	const unsigned last = probe ? probe->last_op : IORING_OP_LAST - 1;
 	std::vector<struct io_uring_restriction> allowed;
 	struct io_uring_restriction one = {};
 
+	io_uring_free_probe(probe);
 	one.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED;
 	one.sqe_flags = 0xff;
 	allowed.push_back(one);
@@ -56,7 +59,7 @@ static int restrict(struct io_uring &u, bool polls)
 	allowed.push_back(one);
 	one = {};
 	one.opcode = IORING_RESTRICTION_SQE_OP;
-	for (unsigned op = 0; op <= OP_FUTEX_WAIT; op++)
+	for (unsigned op = 0; op <= OP_FUTEX_WAIT && op <= last; op++)
 		if (op != IORING_OP_ASYNC_CANCEL && (polls || op != IORING_OP_POLL_ADD)) {
 			one.sqe_op = (__u8)op;
 			allowed.push_back(one);

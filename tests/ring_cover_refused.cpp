@@ -134,59 +134,6 @@ TEST_CASE("bind without memory for the context's callback", "[ring][refused]")
 }
 
 /* Whatever the kernel says of a submission, a cancel is queued when there is room. */
-TEST_CASE("a full SQ that is not submitted delays what the turn queues", "[ring][rule47]")
-{
-	struct urctx_ring_params params = {};
-	an_op op, other;
-	ends p;
-
-	params.flags = URCTX_RING_TIMER;
-	ring r(4, 0, &params);
-	OR_SKIP(r);
-	context ctx;
-	r.read(p.in(), nullptr, op);
-	r.submit();
-	for (int i = 0; i < 4; i++)
-		(void)r.sqe();
-	{
-		refusal busy("io_uring_submit", -EBUSY);
-
-		CHECK(urctx_ring_sqe(r.r) == nullptr);
-		/* a cancel */
-		urctx_op_cancel(&op.op, &why);
-		CHECK(r.turn() == 0);
-		CHECK(r.cancels().empty());
-		CHECK(busy.met);
-	}
-	CHECK(r.turn() > 0);
-	CHECK(r.cancels().size() == 1);
-	REQUIRE(r.until_ended(op));
-	CHECK(op.cause == &why);
-	/* the poll that wakes, and the alarm */
-	while (io_uring_sq_space_left(&r.u) > 1)
-		(void)r.sqe();
-	r.read(p.in(), ctx, other);
-	{
-		refusal busy("io_uring_submit", -EBUSY);
-
-		CHECK(r.turn() == 0);
-		CHECK(busy.met);
-	}
-	CHECK(r.turn() == URCTX_NEVER);
-	r.submit();
-	while (io_uring_sq_space_left(&r.u))
-		(void)r.sqe();
-	urctx_op_deadline(&other.op, urctx_now() + SEC / 50);
-	{
-		refusal busy("io_uring_submit", -EBUSY);
-
-		CHECK(r.turn() == 0);
-		CHECK(busy.met);
-	}
-	REQUIRE(r.until_ended(other));
-	CHECK(other.cause == &urctx_deadline_exceeded);
-}
-
 /* A drain ring cancels by system call. */
 TEST_CASE("what a cancel by system call may say", "[ring][refused][rule59]")
 {

@@ -128,8 +128,7 @@ TEST_CASE("no CQE of ours after detach", "[ring][detach]")
 		urctx_op_cancel(&op.op, nullptr);
 		CHECK(r.turn() >= 0);
 		p.put();
-		io_uring_get_events(&r.u);
-		REQUIRE(io_uring_peek_cqe(&r.u, &cqe) == 0);
+		REQUIRE(io_uring_wait_cqe(&r.u, &cqe) == 0);
 		REQUIRE(urctx_ring_dispatch(r.r, cqe));
 		io_uring_cqe_seen(&r.u, cqe);
 		/* an SQE that was refused, and fails */
