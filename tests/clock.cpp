@@ -267,19 +267,6 @@ TEST_CASE("clock: a grace period", "[clock]")
 	}
 }
 
-static bool readable(int fd, int ms = 0)
-{
-	struct pollfd pfd = { fd, POLLIN, 0 };
-
-	return poll(&pfd, 1, ms) == 1;
-}
-
-/* The kernel's timer fires in an interrupt, and that may be a moment later. */
-static bool will_be_readable(int fd)
-{
-	return readable(fd, 10000);
-}
-
 TEST_CASE("clock: an fd is readable from its time on", "[clock]")
 {
 	held_clock clock;

@@ -3,6 +3,7 @@
 #ifndef URCTX_TESTS_CLOCK_HPP
 #define URCTX_TESTS_CLOCK_HPP
 
+#include <poll.h>
 #include "held.hpp"
 #include "support.hpp"
 
@@ -33,5 +34,18 @@ public:
 private:
 	struct urctx *ctx = nullptr;
 };
+
+inline bool readable(int fd, int ms = 0)
+{
+	struct pollfd pfd = { fd, POLLIN, 0 };
+
+	return poll(&pfd, 1, ms) == 1;
+}
+
+/* The kernel's timer fires in an interrupt, and that may be a moment later. */
+inline bool will_be_readable(int fd)
+{
+	return readable(fd, 10000);
+}
 
 #endif

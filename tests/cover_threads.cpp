@@ -45,13 +45,6 @@ static pid_t self()
 	return (pid_t)syscall(SYS_gettid);
 }
 
-static bool readable(int fd)
-{
-	struct pollfd pfd = { fd, POLLIN, 0 };
-
-	return poll(&pfd, 1, 0) == 1;
-}
-
 TEST_CASE("threads: a callback stops one that runs elsewhere, and waits for it", "[threads]")
 {
 	owned one, two;
@@ -379,15 +372,15 @@ TEST_CASE("threads: an inherited descriptor is the child's own", "[threads]")
 	end = in_child([&] {
 		if (urctx_fd(ctx) != fd || readable(fd))
 			return 1;
-		if (!urctx_cancel(ctx) || !readable(fd))
+		if (!urctx_cancel(ctx) || !will_be_readable(fd))
 			return 2;
-		return urctx_fd(ctx) == fd && readable(fd) ? 0 : 3;
+		return urctx_fd(ctx) == fd && will_be_readable(fd) ? 0 : 3;
 	});
 	CHECK(end.code == 0);
 	CHECK_FALSE(readable(fd));
 	CHECK_FALSE(urctx_done(ctx));
 	CHECK(urctx_cancel(ctx));
-	CHECK(readable(fd));
+	CHECK(will_be_readable(fd));
 }
 
 TEST_CASE("threads: an end in a child leaves the parent's descriptor alone", "[threads]")
@@ -402,7 +395,7 @@ TEST_CASE("threads: an end in a child leaves the parent's descriptor alone", "[t
 	CHECK(end.code == 0);
 	CHECK_FALSE(readable(fd));
 	CHECK(urctx_cancel(ctx));
-	CHECK(readable(fd));
+	CHECK(will_be_readable(fd));
 }
 
 TEST_CASE("threads: one that had ended before the fork is ended there, too", "[threads]")
@@ -414,10 +407,10 @@ TEST_CASE("threads: one that had ended before the fork is ended there, too", "[t
 	REQUIRE(fd >= 0);
 	CHECK(urctx_cancel(ctx));
 	end = in_child([&] {
-		return urctx_fd(ctx) == fd && readable(fd) ? 0 : 1;
+		return urctx_fd(ctx) == fd && will_be_readable(fd) ? 0 : 1;
 	});
 	CHECK(end.code == 0);
-	CHECK(readable(fd));
+	CHECK(will_be_readable(fd));
 }
 
 TEST_CASE("threads: two ask for one descriptor", "[threads]")
@@ -430,7 +423,7 @@ TEST_CASE("threads: two ask for one descriptor", "[threads]")
 		REQUIRE(fd[0] >= 0);
 		REQUIRE(fd[0] == fd[1]);
 		REQUIRE(urctx_cancel(ctx));
-		REQUIRE(readable(fd[0]));
+		REQUIRE(will_be_readable(fd[0]));
 	}
 }
 
@@ -439,7 +432,7 @@ TEST_CASE("threads: a descriptor of what is over, and under a held clock", "[thr
 	for (int64_t when : { INT64_C(1), INT64_C(0), INT64_C(-1), INT64_MIN }) {
 		context past(nullptr, when);
 
-		CHECK(readable(urctx_fd(past)));
+		CHECK(will_be_readable(urctx_fd(past)));
 	}
 	held_clock clock(SEC);
 	context soon(nullptr, 2 * SEC);
@@ -448,6 +441,6 @@ TEST_CASE("threads: a descriptor of what is over, and under a held clock", "[thr
 	REQUIRE(fd >= 0);
 	CHECK_FALSE(readable(fd));
 	CHECK(urctx_clock_advance(SEC) == 0);
-	CHECK(readable(fd));
+	CHECK(will_be_readable(fd));
 	CHECK(urctx_err(soon) == -ETIME);
 }
