@@ -106,14 +106,14 @@
  *    else.  Threads need no registration.
  *  - fork(): the child may use, cancel and put what it inherited and derive
  *    anew; nothing of that reaches the parent process.  Callbacks of deadlines
- *    that it inherited wait for its first derivation with a deadline.  A callback that another
- *    thread was running at the fork counts as running in the child for ever:
- *    urctx_stop() of it does not return there, urctx_try_stop() does.  fork()
- *    waits for a grace period of the housekeeper, 100 ms at most.
+ *    that it inherited wait for its first derivation with a deadline.  A callback
+ *    that another thread was running at the fork counts as running in the child
+ *    for ever: urctx_stop() of it does not return there, urctx_try_stop() does.
+ *    fork() waits for a grace period of the housekeeper, 100 ms at most.
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
  *    of its peak: its cancel and its last put scan them.  What is put serves
- *    later contexts, on any thread; the system does not get it back.
+ *    later contexts, on any thread; after a burst the system gets most of it back.
  *  - One thread is ours, the housekeeper.  What had slots is reused after a
  *    grace period; puts see to that in batches, and the housekeeper waits where
  *    they cannot.  He is the timekeeper, too: of deadlines that have a callback
@@ -122,7 +122,8 @@
  *    memory waits, and what needs the timekeeper says -EAGAIN.
  *  - Misuse (a put too many, a callback armed twice): builds configured with
  *    --enable-debug say a sentence on stderr and abort; others may not notice.
- *    ASan, and valgrind with such a build, report uses after the last put.
+ *    valgrind with such a build, and ASan with one of --enable-sanitize, report
+ *    uses after the last put, until the memory serves another context.
  */
 #ifndef URCTX_H
 #define URCTX_H

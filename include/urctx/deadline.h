@@ -22,8 +22,9 @@
  * delays the others.
  *
  * Who notices an expiry ends the context that he looked at, no more: descendants
- * hold the same deadline.  From the deadline on urctx_err() is never 0; a cancel
- * that comes later finds it over, and changes nothing (G4).
+ * hold the same deadline.  From the deadline on urctx_err() is never 0; a cancel of
+ * it that comes later finds it over, and changes nothing.  One of an ancestor may be
+ * told first where nobody has looked (G4).
  */
 #ifndef URCTX_DEADLINE_H
 #define URCTX_DEADLINE_H

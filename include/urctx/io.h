@@ -77,11 +77,11 @@
  * callback writes to when the context ends, and is tried again.  The rest is an op on
  * a small io_uring of the thread's.  Either is made when a thread first needs it, and
  * goes with it: one descriptor, and two more with 20 KiB for the ring, all
- * close-on-exec.  If they cannot be had, for want of descriptors or memory, a call
- * does without: it looks at its context after 0.1, 0.2 ... 12.8 ms.  Beware of who
- * closes descriptors by number (closefrom(3)) in a process that goes on; and who
- * unshares files, directories or namespaces (unshare(2), setns(2)) does so before the
- * thread's first wait: a ring opens as it was made.
+ * close-on-exec; main()'s stay.  If they cannot be had, for want of descriptors or
+ * memory, a call does without: it looks at its context after 0.1, 0.2 ... 12.8 ms.
+ * Beware of who closes descriptors by number (closefrom(3)) in a process that goes on;
+ * and who unshares files, directories or namespaces (unshare(2), setns(2)) does so
+ * before the thread's first wait: a ring opens as it was made.
  *
  * Without io_uring (ENOSYS, EPERM, a seccomp filter; and with URCTX_NO_URING=1 in the
  * environment, which is looked at once) the rest waits by poll(2) as well, and then
@@ -89,6 +89,7 @@
  * (accept; reads of terminals, and of pipes before 6.4) somebody else who reads from
  * the same file may come first, and the call waits for the next, context or not.  Who
  * shares such descriptors between threads sets O_NONBLOCK, and waits by urctx_poll().
+ * Set it for valgrind 3.19, too, where other threads stand still in io_uring_enter(2).
  *
  * Costs, on one machine, above the plain system call: 10 to 15 ns when it can be done
  * at once.  When it waits 1.2 to 1.8 us, where recv(2) and its wake-up take 4: the

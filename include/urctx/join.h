@@ -41,8 +41,8 @@ URCTX_MUST_CHECK_ int urctx_with_any(struct urctx *const *parents, size_t nr,
  * @child: where the new context goes, with one reference, the caller's
  *
  * The first signal of @set that arrives ends it, and every other context that names
- * that signal.  err is -ECANCELED; the cause names the signal (reason "SIGINT") and
- * its code is the signal's number.
+ * that signal; one that is pending, at once.  err is -ECANCELED; the cause names the
+ * signal (reason "SIGINT") and its code is the signal's number.
  *
  * The timekeeper reads the signals, so callbacks run on its thread.  Until the
  * last context that names a signal is released, further ones are swallowed: a

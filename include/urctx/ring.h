@@ -453,7 +453,8 @@ URCTX_MUST_CHECK_ int urctx_ring_wait(struct urctx_ring *r, int64_t deadline);
  *
  * Cancels nothing: do that first.  Each CQE that it meets goes to its owner.
  *
- * Beware: looks at every op in flight; and ops that are bound meanwhile count.
+ * Beware: looks at every op in flight; ops that are bound meanwhile count; what
+ * urctx_ring_idle() armed may run in the next turn.
  *
  * Context: as urctx_ring_wait().
  * Return: 0; how many are left at the deadline; or as urctx_ring_wait().
@@ -466,14 +467,13 @@ URCTX_MUST_CHECK_ int urctx_ring_drain(struct urctx_ring *r, struct urctx *ctx,
  * @r: an attachment; from the call on nothing can be bound to it
  * @deadline: CLOCK_MONOTONIC ns, or URCTX_NEVER
  *
- * Ops without a cause get urctx_canceled.  A thread that is in the middle of
- * ending one of its contexts is waited for, whatever the deadline, and so are CQEs
- * of our own: after 0 none with our tag appears, but of an SQE that bind refused
- * at the end of an open chain.
+ * Ops without a cause get urctx_canceled; no context ends by this.  A thread that is
+ * ending one of its contexts is waited for, whatever the deadline, and so are CQEs of
+ * our own: after 0 none with our tag appears, but of an SQE that bind refused, or that
+ * nobody bound, in a chain that is open or takes more than 100 ms.
  *
- * Beware: more than 0 means that the kernel still has so many operations and their
- * buffers.  @r stays: call again, or leak it and them.  Closing the ring does not
- * take the buffers back.
+ * Beware: > 0: the kernel still has so many operations, and their buffers.  @r stays:
+ * call again, or leak it and them.  Closing the ring does not take the buffers back.
  *
  * Context: as urctx_ring_wait().
  * Return: 0: @r is freed, and the ring is yours alone; > 0: so many are left; or

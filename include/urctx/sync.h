@@ -225,7 +225,10 @@ URCTX_MUST_CHECK_ int urctx_group_init(struct urctx_group *g,
  * callbacks run on the task's thread then.  Return -errno; any other number but
  * 0 is handed through as well.
  *
- * Tasks may call it, too, and groups nest: pass the task's context as parent.
+ * Tasks may call it, too, and groups nest: pass the task's context as parent.  To say
+ * more than an errno does, a task cancels the context with a cause, then returns.
+ * Who must stop waiting for another reason than the group's context (an acceptor that
+ * is to stop while the tasks go on) takes a urctx_sem under that one first.
  *
  * Beware: a task that waits for a place keeps its own: if all do, they wait
  * until the context ends.  From outside the group's tasks, calls have to be back
