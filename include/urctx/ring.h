@@ -33,8 +33,8 @@
  *
  * What a result means, when complete() has cause
  *
- *   cause NULL, any res	nobody told it to end; -ECANCELED then comes from
- *				a chain that broke, or from a cancel of yours
+ *   cause NULL, any res	nobody told it to end; -ECANCELED then comes from a
+ *		chain that broke, a cancel of yours, or the kernel (fsync, on 6.1)
  *   cause, res < 0		ended because of it: mostly -ECANCELED or -EINTR
  *   cause, res >= 0		too late, or in part: what it did it did
  *
