@@ -24,7 +24,7 @@
 
 static struct io_uring_sqe sqes[ENTRIES];
 static struct io_uring_cqe cqes[CQES];
-static unsigned sq_head, sq_tail, cq_head, cq_tail;
+static unsigned sq_head, sq_tail, sq_flags, cq_head, cq_tail;
 
 /* CQEs that are on their way. */
 static struct io_uring_cqe late[CQES];
@@ -462,7 +462,8 @@ void mc_uring(struct io_uring *u, unsigned entries)
 	mc_assert(entries <= ENTRIES);
 	*u = (struct io_uring){
 		.sq = {
-			.khead = &sq_head, .ktail = &sq_tail, .sqes = sqes,
+			.khead = &sq_head, .ktail = &sq_tail, .kflags = &sq_flags,
+			.sqes = sqes,
 			.ring_mask = entries - 1, .ring_entries = entries,
 		},
 		.cq = {
