@@ -196,8 +196,11 @@ TEST_CASE("cover: a call within a call that has the ring", "[io][cover]")
 
 TEST_CASE("cover: a kernel that knows no flag of a ring", "[io][cover]")
 {
-	const bool uring = has_uring();
-	struct ending end = in_child([uring] {
+	if (!has_uring()) {
+		WARN("skipped: io_uring is forbidden here");
+		return;
+	}
+	struct ending end = in_child([] {
 		FILE *f = tmpfile();
 		int ret = (int)on_a_thread([&]() -> long {
 			refusal none("io_uring_queue_init", -EINVAL);
@@ -205,10 +208,10 @@ TEST_CASE("cover: a kernel that knows no flag of a ring", "[io][cover]")
 
 			if (urctx_fsync(live, fileno(f)))
 				return 1;
-			if (none.met != 3 * uring)
+			if (none.met != 3)
 				return 2;
 			/* and is not asked again */
-			return urctx_fsync(live, fileno(f)) || none.met != 3 * uring ? 3 : 0;
+			return urctx_fsync(live, fileno(f)) || none.met != 3 ? 3 : 0;
 		});
 
 		fclose(f);

@@ -96,5 +96,6 @@ TEST_CASE("a thread's ring is asked for with one flag after another", "[io][edge
 	}).join();
 	close(fd);
 	CHECK(ret == -ECANCELED);
-	CHECK(met == (has_uring() ? 2U : 0U));
+	/* where it is forbidden, who has asked once knows */
+	CHECK((has_uring() ? met == 2 : met <= 2));
 }
