@@ -6,6 +6,7 @@
  * ring_controls.sh shows.
  */
 #include "ring_support.hpp"
+#include <poll.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
