@@ -331,6 +331,7 @@ static inline bool ring_chained(const struct urctx_ring *r,
 
 bool ring_chain_silent(const struct urctx_ring *r, const struct io_uring_sqe *sqe);
 int ring_submit(struct urctx_ring *r);
+uint64_t sqe_owed_ud(const struct urctx_ring *r, const struct io_uring_sqe *sqe);
 void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud);
 
 /* ring_timer.c */

@@ -152,22 +152,6 @@ static inline int bind_op(struct urctx_ring *r, struct io_uring_sqe *sqe,
 	return 0;
 }
 
-/*
- * Of an SQE that was refused: where it was.  Who gets the same one again finds
- * what was in it, and is a turn of the SQ further on.
- */
-static uint64_t owed_ud(const struct urctx_ring *r, const struct io_uring_sqe *sqe)
-{
-	const struct io_uring_sq *sq = &r->ring->sq;
-	unsigned shift = !!(r->ring->flags & IORING_SETUP_SQE128);
-	unsigned last = sq->sqe_tail - 1;
-	unsigned at = last - ((last - (unsigned)((sqe - sq->sqes) >> shift)) & sq->ring_mask);
-
-	/* no generation that an op of a timer's had */
-	return ud_make(at & UD_SLOT_MASK, (at >> UD_SLOT_BITS) | (UD_GEN_MASK + 1) / 2,
-		       KIND_OWED);
-}
-
 static inline int bind_or_fail(struct urctx_ring *r, struct io_uring_sqe *sqe,
 			       struct urctx *ctx, struct urctx_op *op,
 			       int64_t deadline, unsigned flags,
@@ -179,12 +163,12 @@ static inline int bind_or_fail(struct urctx_ring *r, struct io_uring_sqe *sqe,
 		return -EINVAL;
 	if (!ring_mine(r))
 		return ring_not_mine(func);
-	if (unlikely(r->owed) && sqe->user_data == owed_ud(r, sqe))
+	if (unlikely(r->owed) && sqe->user_data == sqe_owed_ud(r, sqe))
 		r->owed--;	/* once refused, it is tried again */
 	ret = bind_op(r, sqe, ctx, (struct ring_op *)op, deadline, flags);
 	if (unlikely(ret)) {
 		r->owed++;
-		sqe_fail(r, sqe, owed_ud(r, sqe));
+		sqe_fail(r, sqe, sqe_owed_ud(r, sqe));
 		r->seq++;	/* detach takes its CQE as well */
 	}
 	return ret;

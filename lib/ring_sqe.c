@@ -17,6 +17,11 @@ static struct io_uring_sqe *sqe_at(const struct io_uring_sq *sq, unsigned flags,
 	return &sq->sqes[(at & sq->ring_mask) << !!(flags & IORING_SETUP_SQE128)];
 }
 
+static unsigned index_of(const struct io_uring *ring, const struct io_uring_sqe *sqe)
+{
+	return (unsigned)((sqe - ring->sq.sqes) >> !!(ring->flags & IORING_SETUP_SQE128));
+}
+
 /* How many of the SQEs at the end must stay together with what comes next. */
 static unsigned chain_length(const struct io_uring *ring, unsigned open)
 {
@@ -41,8 +46,7 @@ bool ring_chain_open(const struct urctx_ring *r)
 bool ring_chain_silent(const struct urctx_ring *r, const struct io_uring_sqe *sqe)
 {
 	const struct io_uring_sq *sq = &r->ring->sq;
-	unsigned shift = !!(r->ring->flags & IORING_SETUP_SQE128);
-	unsigned at = (unsigned)((sqe - sq->sqes) >> shift);
+	unsigned at = index_of(r->ring, sqe);
 	unsigned left = (at - io_uring_smp_load_acquire(sq->khead)) & sq->ring_mask;
 
 	while (left--) {
@@ -149,4 +153,18 @@ void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud)
 		io_uring_prep_nop(sqe);
 	sqe->flags = (__u8)keep;
 	sqe->user_data = ud;
+}
+
+/*
+ * Of an SQE that was refused: where it was.  Who gets the same one again finds
+ * what was in it, and is a turn of the SQ further on.
+ */
+uint64_t sqe_owed_ud(const struct urctx_ring *r, const struct io_uring_sqe *sqe)
+{
+	unsigned last = r->ring->sq.sqe_tail - 1;
+	unsigned at = last - ((last - index_of(r->ring, sqe)) & r->ring->sq.ring_mask);
+
+	/* no generation that an op of a timer's had */
+	return ud_make(at & UD_SLOT_MASK, (at >> UD_SLOT_BITS) | (UD_GEN_MASK + 1) / 2,
+		       KIND_OWED);
 }
