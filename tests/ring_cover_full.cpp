@@ -6,6 +6,7 @@
 
 static const struct urctx_cause why = { "why", nullptr, nullptr, 0, -1 };
 
+/* Whatever the kernel says of a submission, a cancel is queued when there is room. */
 TEST_CASE("a full SQ that is not submitted delays what the turn queues", "[ring][rule47]")
 {
 	struct urctx_ring_params params = {};

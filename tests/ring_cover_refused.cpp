@@ -133,7 +133,6 @@ TEST_CASE("bind without memory for the context's callback", "[ring][refused]")
 	drop_queued(r);
 }
 
-/* Whatever the kernel says of a submission, a cancel is queued when there is room. */
 /* A drain ring cancels by system call. */
 TEST_CASE("what a cancel by system call may say", "[ring][refused][rule59]")
 {

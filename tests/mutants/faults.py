@@ -4,9 +4,10 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import subprocess
 from pathlib import Path
+
+from suite import end_group
 
 # Which sequences come near a file; all, if nothing else is said.
 NEAR = (
@@ -77,11 +78,7 @@ class Faults:
         except subprocess.TimeoutExpired:
             out = "FAIL: it hangs"
         finally:
-            try:
-                os.killpg(child.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-            child.wait()
+            end_group(child)
         failed = re.search(r"^FAIL.*", out, re.M)
         return failed[0] if failed else "it crashes" if child.returncode < 0 else None
 

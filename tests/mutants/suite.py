@@ -67,16 +67,21 @@ class Suite:
             except subprocess.TimeoutExpired:
                 status = None
             finally:
-                try:
-                    os.killpg(child.pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
-                child.wait()
+                end_group(child)
             took = time.monotonic() - begun
             out.seek(0)
             if status == 0 and names != [""] and b"No test" in out.read():
                 status = "no such test"
         return status, took
+
+
+def end_group(child):
+    """What it has left running, too."""
+    try:
+        os.killpg(child.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    child.wait()
 
 
 def limited():
