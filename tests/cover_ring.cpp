@@ -5,6 +5,7 @@
  *
  * The calls that come to nothing are those of ring_cover_calls.hpp.
  */
+#include "dump.hpp"
 #include "ring_cover.hpp"
 
 #include "ring_cover_calls.hpp"
@@ -51,25 +52,11 @@ TEST_CASE("cover: a context that another thread ends at its deadline", "[ring][c
 	urctx_put(ctx);
 }
 
-static std::string dumped(struct urctx *ctx)
-{
-	std::string text;
-	FILE *f = tmpfile();
-	int c;
-
-	CHECK(urctx_dump(ctx, f) >= 0);
-	rewind(f);
-	while ((c = fgetc(f)) != EOF)
-		text += (char)c;
-	fclose(f);
-	return text;
-}
-
 TEST_CASE("cover: a dump while a ring is told", "[ring][cover]")
 {
 	ends p;
 	an_op op;
-	std::string armed, running;
+	std::string running;
 	ring r(8);
 	OR_SKIP(r);
 	context ctx;
@@ -78,15 +65,21 @@ TEST_CASE("cover: a dump while a ring is told", "[ring][cover]")
 	while (r.turn() == 0)
 		r.submit();
 	r.submit();
-	armed = dumped(ctx);
+	dumped before(ctx);
+	CHECK(before.ret >= 0);
 	thread([&] {
 		refusal writes("write", 0, 1);
 
 		writes.is_done = true;
-		writes.instead = [&] { running = dumped(ctx); };
+		writes.instead = [&] {
+			dumped meanwhile(ctx);
+
+			CHECK(meanwhile.ret >= 0);
+			running = meanwhile.text;
+		};
 		urctx_cancel_cause(ctx, &why);
 	}).join();
-	CHECK(armed.find("ring armed ops=1") != std::string::npos);
+	CHECK(before.text.find("ring armed ops=1") != std::string::npos);
 	CHECK(running.find("ring running ops=1") != std::string::npos);
 	REQUIRE(r.until_ended(op));
 }
