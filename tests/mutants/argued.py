@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Survivors that nothing can notice, or that only cost time: argued.txt."""
+"""Survivors that nothing can notice, or that only cost time: argued*.txt."""
 from pathlib import Path
 
 
@@ -10,11 +10,14 @@ class Argued:
     A line that is excepted from the coverage, with its reason, is argued by that.
     """
 
-    def __init__(self, path):
+    def __init__(self, directory):
         self.known = {}
-        self.used = {}
+        for path in sorted(Path(directory).glob("argued*.txt")):
+            self.read(path)
+
+    def read(self, path):
         reason = ""
-        for line in Path(path).read_text().split("\n") if Path(path).exists() else []:
+        for line in path.read_text().split("\n"):
             if line.startswith("# "):
                 continue
             if line.startswith("\t"):
