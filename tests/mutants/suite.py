@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ WHOLE = ["header-c", "header-cxx"]
 
 class Suite:
     def __init__(self, configured, so, only):
-        self.tests = Path(configured) / "tests"
+        self.tests = Path(configured).resolve() / "tests"
         self.so, self.only = so, only
 
     def programs(self):
@@ -211,6 +212,8 @@ def the_map(suite, build, where, key, say, pool):
             found, left_out = ran_by(suite, program, names, build, marks, pool)
             for which in left_out:
                 say(f"left out, it fails by itself or is not found: {which}")
+            if not found:
+                sys.exit(f"of {program} no test can be run")
             kept.write_text(json.dumps(found))
         for _, name, took, some in json.loads(kept.read_text()):
             for line in some:
