@@ -27,7 +27,8 @@ static void fire(struct extra *e)
 {
 	uint32_t fd = load(&e->fd, FD_READ);
 
-	if (fd && load_relaxed(&e->fd_process) == fork_count())
+	if (fd &&	/* seldom: it ends while its descriptor is made */
+	    load_relaxed(&e->fd_process) == fork_count())
 		sys_timerfd_set((int)fd - 1, 1);
 }
 

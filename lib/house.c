@@ -128,7 +128,9 @@ bool house_turn(void)
 static bool work_left(void)
 {
 	return retired_any() || stocks_fat() || timers_any() ||
-	       signals_any() || leftovers_any() || load_relaxed(&timer_wanted) ||
+	       signals_any() ||
+	       leftovers_any() ||	/* seldom: pushed since they were taken */
+	       load_relaxed(&timer_wanted) ||
 	       (sys_clock_held() && clock_asked());
 }
 
@@ -150,14 +152,15 @@ static int64_t rest_until(bool worked, bool held)
 /* Pushed before we were seen to sleep: not to be slept over. */
 static bool new_work(bool worked)
 {
-	return timers_new() || signals_new() ||
+	return timers_new() || signals_new() ||	/* seldom: all of it, it was a moment ago */
 	       (!worked && (retired_any() || stocks_fat() || leftovers_any()));
 }
 
 /* The clock has been taken or let go since it was @held, or is to be moved. */
 static bool new_time(bool held)
 {
-	return sys_clock_held() != held || (held && clock_asked());
+	return sys_clock_held() != held ||	/* seldom: since a moment ago */
+	       (held && clock_asked());
 }
 
 /* What it says while it sleeps until @until. */

@@ -81,7 +81,7 @@ void leftovers_later(struct leftover *first, struct leftover *last)
 
 	do
 		last->next = head;
-	while (!cas(&leftovers, &head, first, LEFT_PUSH));
+	while (!cas(&leftovers, &head, first, LEFT_PUSH));	/* seldom: two at once */
 	house_pushed();
 }
 

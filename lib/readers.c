@@ -38,8 +38,8 @@ static struct block *block_after(struct block *b)
 	if (more)
 		return more;
 	more = (struct block *)sys_pages(sizeof(*more));
-	if (!more || cas_or_read(&b->next, &theirs, more, READERS_LINK,
-				 READERS_READ))
+	if (!more ||	/* seldom: two make one at once */
+	    cas_or_read(&b->next, &theirs, more, READERS_LINK, READERS_READ))
 		return more;
 	sys_pages_free(more, sizeof(*more));
 	return theirs;
@@ -50,7 +50,7 @@ static uint32_t unlisted;
 
 static void unlist(struct thread *t)
 {
-	if (!t->unlisted)
+	if (!t->unlisted)	/* seldom: a signal handler of this thread was in between */
 		fetch_add_relaxed(&unlisted, 1);
 	t->unlisted = true;
 }

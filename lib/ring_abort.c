@@ -106,8 +106,8 @@ void ring_answer(struct urctx_ring *r, struct ring_op *op, int res)
 {
 	if (op->state != OP_ASKED || (URCTX_RULE_7 && res >= 0))
 		return;
-	if (res >= 0 || (!URCTX_RULE_5 && res == -EALREADY) ||
-	    (!URCTX_RULE_6 && res == -ENOENT)) {
+	if (res >= 0 ||		/* seldom: the rest without these rules alone */
+	    (!URCTX_RULE_5 && res == -EALREADY) || (!URCTX_RULE_6 && res == -ENOENT)) {
 		park(op);
 		return;
 	}

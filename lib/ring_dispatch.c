@@ -139,7 +139,8 @@ static bool deliver_rest(struct urctx_ring *r, const struct io_uring_cqe *cqe,
 		r->owed--;
 		return true;
 	case KIND_TIMER:
-		if (op && !URCTX_RULE_21 && cqe->res != -ECANCELED)
+		if (op && !URCTX_RULE_21 &&	/* seldom: without that rule alone */
+		    cqe->res != -ECANCELED)
 			op_complete(r, op, cqe->res, 0);
 		return true;
 	case KIND_NOP:
@@ -177,7 +178,8 @@ bool ring_deliver(struct urctx_ring *r, const struct io_uring_cqe *cqe)
 		return deliver_rest(r, cqe, op);
 	if (unlikely(!op))
 		return stale(r);
-	if (!URCTX_RULE_9 && op->state == OP_ASKED)
+	if (!URCTX_RULE_9 &&	/* seldom: without that rule alone */
+	    op->state == OP_ASKED)
 		return true;
 	if (!URCTX_RULE_38 && cqe->res == -EINTR)
 		ring_tell(r, op, &urctx_canceled);

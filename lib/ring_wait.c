@@ -9,7 +9,8 @@ static bool others(const struct urctx_ring *r, uint64_t ud)
 {
 	const struct ring_op *op = op_by_ud(r, ud);
 
-	return r->draining && op && op->link && op->link->ctx != r->draining;
+	return r->draining &&	/* seldom: without rule 10 alone */
+	       op && op->link && op->link->ctx != r->draining;
 }
 
 /*

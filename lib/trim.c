@@ -26,7 +26,7 @@ static void *take_all(struct stock *st, uint8_t *in_page, uint32_t carved)
 			next = link_get(st, list);
 			link_set(st, list, all);
 			all = list;
-			if (i < carved)
+			if (i < carved)	/* seldom: it was carved a moment ago */
 				in_page[i / a_page]++;
 		}
 	}
