@@ -88,7 +88,7 @@ static void advance(void *arg)
 void seq_clock(void)
 {
 	struct urctx *root, *soon, *other;
-	struct told t = { 0 };
+	struct told t = { 0 }, u = { 0 };
 	struct pollfd p = { .events = POLLIN };
 	struct helper *h;
 	uint32_t word = 0;
@@ -98,6 +98,7 @@ void seq_clock(void)
 	EXPECT(0, urctx_with_timeout(root, HOUR, &soon), -ENOMEM);
 	EXPECT(0, urctx_with_timeout(root, 3 * HOUR, &other), -ENOMEM);
 	p.fd = (int)RESULT(urctx_fd(soon), -ENOMEM, -EMFILE, -ENFILE, -EAGAIN, MACHINE);
+	EXPECT(0, urctx_after(other, &u.cb, tell), -ENOMEM, -EAGAIN);
 	EXPECT(0, urctx_after(soon, &t.cb, tell), -ENOMEM, -EAGAIN);
 	EXPECT(0, urctx_clock_advance(HOUR - 1), -EAGAIN);
 	CHECK(!urctx_err(soon) && !t.ran);
@@ -109,6 +110,7 @@ void seq_clock(void)
 	h = later(advance, NULL);
 	wait_for_end(other, &word);
 	helper_join(h);
+	CHECK(u.ran);
 	h = later(end_it, root);
 	urctx_clock_await(0);
 	EXPECT(0, urctx_wait(root, URCTX_NEVER), -EINTR);
