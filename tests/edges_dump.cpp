@@ -189,10 +189,11 @@ TEST_CASE("a dump says where a callback's function is", "[edges]")
 				    file.substr(file.rfind('/') + 1) + text);
 	}
 	for (const auto &place : places) {
+		auto fn = (void (*)(struct urctx_callback *))place.first;
 		struct urctx_callback cb = {};
 		owned root;
 
-		REQUIRE(urctx_after(root, &cb, (void (*)(struct urctx_callback *))place.first) == 0);
+		REQUIRE(urctx_after(root, &cb, fn) == 0);
 		dumped d(root, { { root, "root" }, { &cb, "cb" } });
 		INFO(d.text);
 		CHECK(std::regex_match(d.text, std::regex("root live refs=1\n  cb callback "
