@@ -92,22 +92,47 @@ static int wake(uintptr_t a, int nr)
 	return woken;
 }
 
+/* Another can go on, and not by a deadline of his own. */
+static bool others_go_on(int t)
+{
+	int u;
+
+	for (u = 1; u <= nthr; u++)
+		if (u != t && (T[u].op.kind == OP_FUTEX_SLEEP ? T[u].woken && !T[u].done :
+								alternatives(u)))
+			return true;
+	return false;
+}
+
+/*
+ * No thread stands still for ever: who naps again and again does so LATE times
+ * before the others go on.
+ */
+static bool may_be_late(int t)
+{
+	return T[t].deadline != INT64_MAX &&
+	       (T[t].late < LATE || !others_go_on(t) || BROKEN(37));
+}
+
 /* Of a sleeper: go on if woken, else by the deadline or a signal. */
 int futex_alternatives(int t)
 {
 	if (T[t].woken)
 		return 1;
-	return (T[t].deadline != INT64_MAX) +
+	return may_be_late(t) +
 	       ((S->flags & MC_FAIL_EINTR) && G.faults < S->faults);
 }
 
 static uint64_t sleep_over(int t, int alt)
 {
+	bool late = may_be_late(t);
 	int woken = unqueue(t);
 
 	if (woken >= 0)
 		return woken > 0;
-	if (T[t].deadline != INT64_MAX && alt == 0) {
+	if (late && alt == 0) {
+		if (T[t].late < LATE && others_go_on(t))
+			T[t].late++;
 		if (T[t].deadline > G.now) {
 			SAVE(G.now);
 			G.now = T[t].deadline;

@@ -35,6 +35,7 @@ uint64_t plain_sum(void), plain_contents(void);
 #define NM		96	/* messages of one of them */
 #define NL		2048	/* atomic locations */
 #define CLOCK_MAX	250
+#define LATE		2	/* naps of a thread that others stand still for */
 #define OPS_MAX		6000	/* of a thread in one execution */
 #define STACK		(64u << 10)
 #define ARENA		(1u << 20)	/* of a thread */
@@ -92,6 +93,7 @@ struct thread {
 	uint16_t ops;
 	uint16_t asleep[2];		/* places in the futex queue, from 1; 0: in none */
 	uint8_t woken;			/* bits: on the first, the second word */
+	uint8_t late;			/* deadlines that passed while others could go on */
 	uintptr_t futex[2];
 	int64_t deadline;
 	char *brk;

@@ -24,7 +24,7 @@ void rehash_thread(int t)
 				 (uint64_t)x->published << 41 |
 				 (uint64_t)x->asleep[0] << 48 |
 				 (uint64_t)x->asleep[1] << 52 |
-				 (uint64_t)x->woken << 56);
+				 (uint64_t)x->woken << 56 | (uint64_t)x->late << 58);
 	if (!BROKEN(31))
 		h = mix(h + view_hash(&x->cur) * 3 + view_hash(&x->acq) * 5 +
 				view_hash(&x->rel) * 7, w);

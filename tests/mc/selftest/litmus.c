@@ -222,6 +222,20 @@ static void fut_timed(void)
 static void timed_f(void) { mc_assert(!r[0]); }
 static const struct mc_scenario fut_time = { .name = "futex deadline may pass",
 	.threads = { fut_timed, fut_wake }, .fini = timed_f, .flags = MAY };
+/* Each nap is another state: only who lets the other store comes to an end. */
+static void nap(void)
+{
+	unsigned naps = 0;
+
+	do {
+		ST(z, ++naps, R);
+		mc_futex_wait((uint32_t *)&y, 0, 100 * naps);
+		FENCE(SC);
+	} while (!LD(x, R));
+}
+static void nap_end(void) { ST(x, 1, R); FENCE(SC); }
+static const struct mc_scenario fut_naps = { .name = "futex naps end",
+	.threads = { nap, nap_end }, .flags = NOT };
 static void two_wait(void)
 {
 	r[0] = mc_futex_wait2((uint32_t *)&x, 0, (uint32_t *)&y, 0, INT64_MAX);
@@ -342,7 +356,7 @@ int main(int argc, char **argv)
 		       &mp, &mp_ra, &mp_rr, &mp_fr, &mp_fa, &mp_af, &mp_rs, &mp_rst, &mp_cas, &mp_casa, &mp_twice,
 		       &lb, &ww, &ww_f, &iriw, &iriw_f, &wrc, &corr, &cowr, &cowr2, &atom, &atoms, &atomst,
 		       &gp, &gp_out, &gp_two, &gp_nest, &gp_store, &gp_after, &gpf, &gpf_not, &gpf_late,
-		       &mbd, &mbr, &fut, &fut_no, &fut_two, &fut_flag, &fut_flag_weak, &fut_half, &fut_time,
+		       &mbd, &mbr, &fut, &fut_no, &fut_two, &fut_flag, &fut_flag_weak, &fut_half, &fut_time, &fut_naps,
 		       &fut_kept, &fut_both, &fut_late,
 		       &race, &race_no, &race_late, &race_ww, &race_wr, &race_rel, &race_at, &race_at2,
 		       &race_at3, &race_first, &plain_init, &lanes, &lanes_no, &uaf, &uafb, &uafu, &lost, &twice, &last, &last_weak,
