@@ -374,7 +374,9 @@ TEST_CASE("ring: a full SQ is submitted for a cancel", "[ring][edges]")
 		(void)r.sqe();
 	CHECK(io_uring_sq_space_left(&r.u) == 0);
 	urctx_op_cancel(&op.op, &why);
+	errno = 1;
 	CHECK(r.turn() == 25 * MSEC);
+	CHECK(errno == 1);
 	CHECK(r.cancels().size() == 1);
 	drop_queued(r);
 	REQUIRE(r.feed(ud, -ECANCELED));

@@ -153,7 +153,9 @@ TEST_CASE("ring: what a submission has taken is not waited for", "[ring][edges]"
 				return is.says;
 			});
 
+			errno = 1;
 			CHECK(urctx_ring_wait(r.r, urctx_now() + 5 * SEC) == 0);
+			CHECK(errno == 1);
 			REQUIRE(slow.asked.size() == 2);
 			CHECK(slow.asked[0].what == entered::LOOK);
 			CHECK(slow.asked[1].what == entered::WAIT);
