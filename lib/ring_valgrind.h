@@ -78,14 +78,32 @@ static inline void ring_wrote(const struct ring_op *op, int32_t res)
 		ring_written((uint64_t)op->ts.tv_sec, res);
 }
 
-/* Submitted and looked by now: sleep where the other threads are not held up. */
+/*
+ * Submitted and looked by now: sleep where the other threads are not held up.
+ *
+ * What completes on a deferred ring is put off until its owner looks, and of that the
+ * kernel wakes him in io_uring_enter(2), and tells an eventfd, but wakes no one in
+ * poll(2), which only sees it when it is called: so it is called again and again.
+ * Other rings wake both.  Who is not watched waits in io_uring_enter(2), and is woken.
+ */
+#define APART_NAP	(5 * MSEC)
+
 static inline int ring_sleep_apart(const struct io_uring *ring, int64_t ns)
 {
 	struct pollfd pfd = { .fd = ring->ring_fd, .events = POLLIN };
-	struct timespec ts = { ns / 1000000000, ns % 1000000000 };
+	int64_t end = ns == URCTX_NEVER ? URCTX_NEVER : urctx_now() + ns;
+	int64_t most = ring->flags & IORING_SETUP_DEFER_TASKRUN ? APART_NAP : ns;
 	int saved = errno, ret;
 
-	ret = ppoll(&pfd, 1, ns == URCTX_NEVER ? NULL : &ts, NULL) < 0 ? -errno : 0;
+	do {
+		int64_t nap = ns < most ? ns : most;
+		struct timespec ts = { nap / 1000000000, nap % 1000000000 };
+
+		ret = ppoll(&pfd, 1, nap == URCTX_NEVER ? NULL : &ts, NULL);
+		if (end != URCTX_NEVER)
+			ns = end - urctx_now();
+	} while (!ret && ns > 0);
+	ret = ret < 0 ? -errno : 0;
 	errno = saved;
 	return ret;
 }

@@ -262,3 +262,22 @@ TEST_CASE("a ring that may not cancel is not asked twice", "[ring][rule62]")
 	CHECK(r.stats().retries == 0);
 	CHECK(r.stats().stuck == 0);
 }
+
+/* Whatever it is that he sleeps in, and whoever has to be told of what was put off. */
+TEST_CASE("who waits for ever is woken by what comes while he sleeps", "[ring]")
+{
+	for (auto mode : MODES) {
+		struct __kernel_timespec later = { 0, 20 * MSEC };
+		an_op op;
+
+		INFO(mode.name);
+		ring r(8, mode.flags);
+		OR_SKIP(r);
+		struct io_uring_sqe *s = r.sqe();
+		io_uring_prep_timeout(s, &later, 0, 0);
+		REQUIRE(urctx_ring_bind(r.r, s, nullptr, &op.op) == 0);
+		while (!op.ended())
+			REQUIRE(urctx_ring_wait(r.r, URCTX_NEVER) >= 0);
+		CHECK(op.res == -ETIME);
+	}
+}
