@@ -106,44 +106,80 @@ TEST_CASE("ring: detach of a ring with a thread of the kernel's", "[ring][edges]
 	}
 }
 
-/* Only a wait for ops says so: what detach does for itself goes on. */
+/* Nor is it done when the kernel has let it wait for nothing. */
 TEST_CASE("ring: a detach without ops is not interrupted", "[ring][edges]")
 {
-	bool met = true;
+	for (int says : { -EINTR, -ETIME }) {
+		bool met = true;
 
-	for (unsigned place = 0; met; place++) {
-		INFO(place);
-		struct urctx_ring_params params = {};
-		an_op op;
-		context ctx;
-		ends p;
+		for (unsigned place = 0; met; place++) {
+			INFO(says << " at " << place);
+			struct urctx_ring_params params = {};
+			an_op op;
+			context ctx;
+			ends p;
 
-		REQUIRE(place < 20);
-		params.flags = URCTX_RING_TIMER;
-		ring r(8, 0, &params);
-		OR_SKIP(r);
-		r.read(p.in(), ctx, op);
-		urctx_op_deadline(&op.op, urctx_now() + 3600 * SEC);
-		while (r.turn() == 0)
+			REQUIRE(place < 20);
+			params.flags = URCTX_RING_TIMER;
+			ring r(8, 0, &params);
+			OR_SKIP(r);
+			r.read(p.in(), ctx, op);
+			urctx_op_deadline(&op.op, urctx_now() + 3600 * SEC);
+			while (r.turn() == 0)
+				r.submit();
 			r.submit();
-		r.submit();
-		p.put();
-		REQUIRE(r.until_ended(op));
-		/* it owes a CQE, which the caller takes away */
+			p.put();
+			REQUIRE(r.until_ended(op));
+			met = false;
+			unsigned left = place;
+			kernel interrupted([&](const entered &e) -> std::optional<int> {
+				if (e.what == entered::SYNC || left--)
+					return {};
+				met = true;
+				return says;
+			});
+			CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+			r.r = nullptr;
+			CHECK(io_uring_sq_ready(&r.u) == 0);
+			CHECK(io_uring_cq_ready(&r.u) == 0);
+		}
+	}
+}
+
+/* What was refused is in flight all the same; its CQE comes when it likes. */
+TEST_CASE("ring: detach waits for what it is owed", "[ring][edges]")
+{
+	for (int says : { -EINTR, -ETIME }) {
+		INFO(says);
+		an_op none;
+		ends p;
+		char byte;
+
+		ring r(8);
+		OR_SKIP(r);
 		struct io_uring_sqe *s = r.sqe();
 		CHECK(urctx_ring_bind(r.r, s, nullptr, nullptr) == -EINVAL);
-		io_uring_prep_nop(s);
-		s->user_data = URCTX_UDATA_TAG | 4;
-		met = false;
-		unsigned left = place;
-		kernel interrupted([&](const entered &e) -> std::optional<int> {
-			if (e.what == entered::SYNC || left--)
+		uint64_t ud = s->user_data;
+		io_uring_prep_read(s, p.in(), &byte, 1, 0);
+		s->user_data = ud;
+		{
+			held clock;	/* it does not wait for ever */
+			unsigned waits = 0;
+			kernel late([&](const entered &) -> std::optional<int> {
+				/* the first is for all that is not in a chain */
+				if (!waits++)
+					return {};
+				if (waits < 4)
+					return says;
+				if (waits == 4)
+					p.put();
 				return {};
-			met = true;
-			return -EINTR;
-		});
-		CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+			});
+			CHECK(urctx_ring_detach(r.r, URCTX_NEVER) == 0);
+			CHECK(waits >= 4);
+		}
 		r.r = nullptr;
+		CHECK(io_uring_cq_ready(&r.u) == 0);
 	}
 }
 
