@@ -113,7 +113,8 @@
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
  *    of its peak: its cancel and its last put scan them.  What is put serves
- *    later contexts, on any thread; after a burst the system gets most of it back.
+ *    later contexts, on any thread; after a burst the system gets most of it back
+ *    (where transparent huge pages are `always', khugepaged may take it again).
  *  - One thread is ours, the housekeeper.  What had slots is reused after a
  *    grace period; puts see to that in batches, and the housekeeper waits where
  *    they cannot.  He is the timekeeper, too: of deadlines that have a callback
