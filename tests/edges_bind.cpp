@@ -251,6 +251,7 @@ TEST_CASE("ring: the alarm is set once, and says when", "[ring][edges]")
 	CHECK(s->flags == IOSQE_CQE_SKIP_SUCCESS);
 	CHECK(s->addr == alarm);
 	CHECK(s->user_data != alarm);
+	uint64_t moved = s->user_data;
 	drop_queued(r);
 	/* of one that is long gone */
 	REQUIRE(r.feed(alarm + (UINT64_C(7) << 25), -ETIME));
@@ -263,6 +264,9 @@ TEST_CASE("ring: the alarm is set once, and says when", "[ring][edges]")
 	CHECK(r.queued()[0]->user_data != alarm);
 	alarm = r.queued()[0]->user_data;
 	drop_queued(r);
+	/* it came too late for the one before */
+	REQUIRE(r.feed(moved, -ENOENT));
+	CHECK(r.stats().stale == 1);
 	REQUIRE(r.feed(alarm, -ECANCELED));
 	REQUIRE(r.feed(a, 1));
 	REQUIRE(r.feed(b, 1));

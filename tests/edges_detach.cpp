@@ -338,34 +338,13 @@ TEST_CASE("ring: what is late when it is bound is not begun", "[ring][edges]")
 	REQUIRE(r.feed(ud, 1));
 }
 
-/* The first callback of a context takes the other one back, which was due as well. */
-TEST_CASE("ring: a callback that stops another of its context", "[ring][edges]")
+TEST_CASE("ring: an SQE of a ring's that was not bound is settled as well", "[ring][edges]")
 {
-	struct stops {
-		struct urctx_callback cb = {};	/* first */
-		struct urctx_callback *other = nullptr;
-		bool could = false;
-		static void fn(struct urctx_callback *cb)
-		{
-			auto *self = reinterpret_cast<stops *>(cb);
-
-			self->could = urctx_try_stop(self->other);
-		}
-	} first;
-	call second;
-	context ctx;
-
 	ring r(8);
 	OR_SKIP(r);
-	first.other = &second.cb;
-	REQUIRE(urctx_ring_after(r.r, ctx, &first.cb, stops::fn) == 0);
-	REQUIRE(urctx_ring_after(r.r, ctx, &second.cb, call::fn) == 0);
-	urctx_cancel(ctx);
-	CHECK(r.turn() == 0);
-	CHECK(first.could);
-	CHECK(second.ran == 0);
-	CHECK_FALSE(urctx_try_stop(&first.cb));
-	CHECK_FALSE(urctx_try_stop(&second.cb));
-	while (r.turn() == 0)
-		r.submit();
+	(void)r.sqe();
+	r.submit();
+	REQUIRE(urctx_ring_detach(r.r, URCTX_NEVER) == 0);
+	r.r = nullptr;
+	CHECK(io_uring_cq_ready(&r.u) == 0);
 }

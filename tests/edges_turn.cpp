@@ -100,36 +100,51 @@ TEST_CASE("ring: so many cancels are on their way, and no more", "[ring][edges]"
 	}
 }
 
-/* The numbers of those that nothing is between differ by one. */
-TEST_CASE("ring: newest first, of two that follow each other", "[ring][edges]")
+/* Told one by one, or by contexts that have some each, in turns and in rows. */
+TEST_CASE("ring: newest first, whoever has told them", "[ring][edges]")
 {
-	an_op op[3];
-	uint64_t ud[3];
+	constexpr size_t N = 24;
 
-	ring r(8);
-	OR_SKIP(r);
-	for (int i = 0; i < 3; i++) {
-		struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
+	for (size_t contexts : { 0, 1, 2, 3, 5, 24 }) {
+		INFO(contexts << " contexts");
+		ring r(64);
+		OR_SKIP(r);
+		context root;
+		std::vector<std::unique_ptr<context>> ctx;
+		std::vector<an_op> op(N);
+		std::vector<uint64_t> ud(N);
 
-		io_uring_prep_nop(s);
-		REQUIRE(urctx_ring_bind(r.r, s, nullptr, &op[i].op) == 0);
-		ud[i] = s->user_data;
+		for (size_t i = 0; i < contexts; i++)
+			ctx.push_back(std::make_unique<context>(root.c));
+		for (size_t i = 0; i < N; i++) {
+			struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
+
+			io_uring_prep_nop(s);
+			s->flags = 0;
+			/* the numbers of those that nothing is between differ by one */
+			REQUIRE(urctx_ring_bind(r.r, s, contexts ? ctx[i % contexts]->c : nullptr,
+						&op[i].op) == 0);
+			ud[i] = s->user_data;
+		}
+		drop_queued(r);
+		if (contexts)
+			urctx_cancel(root);
+		else
+			for (auto &some : op)
+				urctx_op_cancel(&some.op, nullptr);
+		r.turn();
+		auto cancels = r.cancels();
+		REQUIRE(cancels.size() == N);
+		for (size_t i = 0; i < N; i++) {
+			CHECK(cancels[i]->addr == ud[N - 1 - i]);
+			/* that one, and what its answer means */
+			CHECK(cancels[i]->cancel_flags == 0);
+			CHECK(cancels[i]->flags == IOSQE_CQE_SKIP_SUCCESS);
+		}
+		drop_queued(r);
+		for (uint64_t some : ud)
+			REQUIRE(r.feed(some, -ECANCELED));
 	}
-	drop_queued(r);
-	for (auto &some : op)
-		urctx_op_cancel(&some.op, nullptr);
-	r.turn();
-	auto cancels = r.cancels();
-	REQUIRE(cancels.size() == 3);
-	for (int i = 0; i < 3; i++) {
-		CHECK(cancels[(size_t)i]->addr == ud[2 - i]);
-		/* that one, and what its answer means */
-		CHECK(cancels[(size_t)i]->cancel_flags == 0);
-		CHECK(cancels[(size_t)i]->flags == IOSQE_CQE_SKIP_SUCCESS);
-	}
-	drop_queued(r);
-	for (uint64_t some : ud)
-		REQUIRE(r.feed(some, -ECANCELED));
 }
 
 TEST_CASE("ring: an answer of 0 says nothing of the op", "[ring][edges]")

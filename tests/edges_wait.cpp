@@ -4,6 +4,7 @@
 #include "ring_cover.hpp"
 
 #include <dlfcn.h>
+#include <sys/resource.h>
 
 namespace
 {
@@ -326,4 +327,68 @@ TEST_CASE("ring: what a cancel by call says decides how the next one is asked",
 		}
 		REQUIRE(r.feed(b, -ECANCELED));
 	}
+}
+
+/* Who has closed his standard input has an eventfd there; errno is not the library's. */
+TEST_CASE("ring: descriptor 0 is as good as another", "[ring][edges]")
+{
+	for (bool full : { true, false }) {
+		const uint64_t most = UINT64_MAX - 1;
+		int input = dup(0);
+		an_op op;
+		context ctx;
+		ends p;
+
+		INFO((full ? "no room in it" : "closed by another"));
+		ring r(8);
+		OR_SKIP(r);
+		REQUIRE(urctx_ring_detach(r.r, URCTX_NEVER) == 0);
+		r.r = nullptr;
+		REQUIRE(input > 0);
+		close(0);
+		errno = 1;
+		CHECK(urctx_ring_attach(&r.u, nullptr, &r.r) == 0);
+		CHECK(errno == 1);
+		r.read(p.in(), ctx, op);
+		while (r.turn() == 0)
+			r.submit();
+		r.submit();
+		if (full)
+			CHECK(write(0, &most, sizeof(most)) == sizeof(most));
+		thread([&] {
+			errno = 1;
+			urctx_cancel_cause(ctx, &why);
+			if (errno != 1)
+				abort();
+		}).join();
+		REQUIRE(r.until_ended(op));
+		CHECK(op.cause == &why);
+		if (!full)
+			close(0);
+		errno = 1;
+		CHECK(urctx_ring_detach(r.r, URCTX_NEVER) == 0);
+		CHECK(errno == 1);
+		r.r = nullptr;
+		CHECK(dup2(input, 0) == 0);
+		close(input);
+	}
+}
+
+TEST_CASE("ring: no descriptor for its eventfd", "[ring][edges]")
+{
+	struct rlimit was, none;
+	struct urctx_ring *some = nullptr;
+
+	ring r(8);
+	OR_SKIP(r);
+	REQUIRE(getrlimit(RLIMIT_NOFILE, &was) == 0);
+	none = was;
+	none.rlim_cur = 0;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &none) == 0);
+	errno = 1;
+	int ret = urctx_ring_attach(&r.u, nullptr, &some), left = errno;
+	REQUIRE(setrlimit(RLIMIT_NOFILE, &was) == 0);
+	CHECK(ret == -EMFILE);
+	CHECK(left == 1);
+	CHECK(some == nullptr);
 }

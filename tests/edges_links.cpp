@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* edges_links.cpp - a ring's callbacks, and who leaves their contexts */
+#include "ring_cover.hpp"
+
+/* The first callback of a context takes the other one back, which was due as well. */
+TEST_CASE("ring: a callback that stops another of its context", "[ring][edges]")
+{
+	struct stops {
+		struct urctx_callback cb = {};	/* first */
+		struct urctx_callback *other = nullptr;
+		bool could = false;
+		static void fn(struct urctx_callback *cb)
+		{
+			auto *self = reinterpret_cast<stops *>(cb);
+
+			self->could = urctx_try_stop(self->other);
+		}
+	} first;
+	call second;
+	context ctx;
+
+	ring r(8);
+	OR_SKIP(r);
+	first.other = &second.cb;
+	REQUIRE(urctx_ring_after(r.r, ctx, &first.cb, stops::fn) == 0);
+	REQUIRE(urctx_ring_after(r.r, ctx, &second.cb, call::fn) == 0);
+	urctx_cancel(ctx);
+	CHECK(r.turn() == 0);
+	CHECK(first.could);
+	CHECK(second.ran == 0);
+	CHECK_FALSE(urctx_try_stop(&first.cb));
+	CHECK_FALSE(urctx_try_stop(&second.cb));
+	while (r.turn() == 0)
+		r.submit();
+}
+
+/* Its context lives on: neither callback is due. */
+TEST_CASE("ring: an op leaves a context that has callbacks", "[ring][edges]")
+{
+	an_op op;
+	call after, idle;
+	context ctx;
+
+	ring r(8);
+	OR_SKIP(r);
+	uint64_t ud = read_nowhere(r, ctx, op);
+	drop_queued(r);
+	REQUIRE(urctx_ring_after(r.r, ctx, &after.cb, call::fn) == 0);
+	REQUIRE(urctx_ring_idle(r.r, ctx, &idle.cb, call::fn) == 0);
+	REQUIRE(r.feed(ud, 1));
+	while (r.turn() == 0)
+		drop_queued(r);
+	CHECK(after.ran + idle.ran == 0);
+	CHECK(urctx_try_stop(&after.cb));
+	urctx_cancel(ctx);
+	while (r.turn() == 0)
+		drop_queued(r);
+	CHECK(after.ran == 0);
+	CHECK(idle.ran == 1);
+}
+
+/* In line and stopped: its context is not looked at any more. */
+TEST_CASE("ring: the only callback of a context is stopped in line", "[ring][edges]")
+{
+	an_op op[2];
+	call idle;
+
+	ring r(8);
+	OR_SKIP(r);
+	for (auto &some : op) {
+		context ctx;
+		uint64_t ud = read_nowhere(r, ctx, some);
+
+		REQUIRE(urctx_ring_idle(r.r, ctx, &idle.cb, call::fn) == 0);
+		urctx_cancel(ctx);
+		r.turn();
+		drop_queued(r);
+		REQUIRE(r.feed(ud, -ECANCELED));
+		CHECK(urctx_try_stop(&idle.cb));
+	}
+	CHECK(r.turn() == URCTX_NEVER);
+	CHECK(idle.ran == 0);
+}
