@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* edges_links.cpp - a ring's callbacks, and who leaves their contexts */
+#include "edges_kernel.hpp"
 #include "ring_cover.hpp"
 
 /* The first callback of a context takes the other one back, which was due as well. */
@@ -80,4 +81,40 @@ TEST_CASE("ring: the only callback of a context is stopped in line", "[ring][edg
 	}
 	CHECK(r.turn() == URCTX_NEVER);
 	CHECK(idle.ran == 0);
+}
+
+/* What a worker does for such a thread only the thread finds. */
+TEST_CASE("ring: a thread of the kernel's is asked every second time", "[ring][edges][sqpoll]")
+{
+	struct urctx_ring_params params = {};
+	an_op op;
+
+	params.flags = URCTX_RING_DRAIN;
+	ring r(8, IORING_SETUP_SQPOLL, &params);
+	OR_SKIP(r);
+	held clock;
+	uint64_t ud = read_nowhere(r, nullptr, op);
+	for (auto s : r.queued())
+		s->flags = 0, s->user_data = URCTX_UDATA_TAG | 4;
+	r.submit();
+	kernel k([](const entered &e) {
+		return e.what == entered::SYNC ? std::optional<int>(-EALREADY) : std::nullopt;
+	});
+	urctx_op_cancel(&op.op, nullptr);
+	for (unsigned tries = 0; tries < 6; tries++) {
+		INFO(tries);
+		REQUIRE(urctx_clock_advance(SEC) == 0);
+		k.asked.clear();
+		r.turn();
+		CHECK(k.asked.size() == !(tries & 1));
+		REQUIRE(r.cancels().size() == (tries & 1));
+		for (auto s : r.cancels()) {
+			io_uring_prep_nop(s);
+			s->flags = 0;
+			s->user_data = URCTX_UDATA_TAG | 4;
+			r.submit();
+			REQUIRE(r.feed(ud | 1, -EALREADY));
+		}
+	}
+	REQUIRE(r.feed(ud, -ECANCELED));
 }
