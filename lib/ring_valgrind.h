@@ -100,8 +100,11 @@ static inline int ring_sleep_apart(const struct io_uring *ring, int64_t ns)
 		struct timespec ts = { nap / 1000000000, nap % 1000000000 };
 
 		ret = ppoll(&pfd, 1, nap == URCTX_NEVER ? NULL : &ts, NULL);
-		if (end != URCTX_NEVER)
-			ns = end - urctx_now();
+		if (end != URCTX_NEVER) {	/* it ends though the clock stands */
+			int64_t left = end - urctx_now();
+
+			ns = left < ns - nap ? left : ns - nap;
+		}
 	} while (!ret && ns > 0);
 	ret = ret < 0 ? -errno : 0;
 	errno = saved;
