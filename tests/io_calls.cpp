@@ -103,7 +103,7 @@ TEST_CASE("with a context that is done nothing is started", "[io]")
 	});
 }
 
-TEST_CASE("mistakes are the system call's", "[io]")
+TEST_CASE("mistakes are the system call's", "[io][unwatched]")
 {
 	for_each_scene([](scene &s) {
 		context c;

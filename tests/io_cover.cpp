@@ -7,7 +7,7 @@
 #include <netinet/tcp.h>
 #include <sys/wait.h>
 
-TEST_CASE("more than one system call moves", "[io]")
+TEST_CASE("more than one system call moves", "[io][unwatched]")
 {
 	const size_t huge = std::min<uint64_t>(SIZE_MAX / 2, (uint64_t)1 << 40);
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -113,7 +113,7 @@ TEST_CASE("MSG_WAITALL of datagrams, and in front of control data", "[io]")
 	close(got);
 }
 
-TEST_CASE("waitid that looks, and what it is looked at with", "[io]")
+TEST_CASE("waitid that looks, and what it is looked at with", "[io][unwatched]")
 {
 	context live, soon(2 * MSEC);
 	siginfo_t info = {};

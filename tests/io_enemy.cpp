@@ -382,7 +382,7 @@ TEST_CASE("data with the connect: MSG_FASTOPEN waits as others do", "[io]")
 	close(fd);
 }
 
-TEST_CASE("where no more descriptors are allowed, none are needed", "[io]")
+TEST_CASE("where no more descriptors are allowed, none are needed", "[io][unwatched]")
 {
 	for (rlim_t most : { 0, 1 }) {
 		struct ending e = in_child([&]() -> int {
@@ -402,7 +402,7 @@ TEST_CASE("where no more descriptors are allowed, none are needed", "[io]")
 	}
 }
 
-TEST_CASE("poll of as many as are allowed", "[io]")
+TEST_CASE("poll of as many as are allowed", "[io][unwatched]")
 {
 	struct ending e = in_child([]() -> int {
 		constexpr int MOST = 40;

@@ -38,7 +38,7 @@ struct file {
 	int fd;
 };
 
-TEST_CASE("O_NONBLOCK: -EAGAIN where it would wait", "[io]")
+TEST_CASE("O_NONBLOCK: -EAGAIN where it would wait", "[io][unwatched]")
 {
 	context c;
 	ends p, s(SOCK_STREAM);
@@ -328,7 +328,7 @@ TEST_CASE("files that the kernel can try, and files that it cannot", "[io]")
 		close(fd);
 }
 
-TEST_CASE("a file in memory: reads, writes, offsets beyond 32 bits", "[io]")
+TEST_CASE("a file in memory: reads, writes, offsets beyond 32 bits", "[io][unwatched]")
 {
 	int fd = memfd_create("urctx", MFD_CLOEXEC);
 	const off_t far = (off_t)5 << 30;
@@ -394,7 +394,7 @@ TEST_CASE("SIGPIPE comes as with the plain calls", "[io]")
 	      -EPIPE);
 }
 
-TEST_CASE("control data go with the first byte", "[io]")
+TEST_CASE("control data go with the first byte", "[io][unwatched]")
 {
 	ends s(SOCK_STREAM);
 	char b[16], room[CMSG_SPACE(sizeof(int))] = {};
