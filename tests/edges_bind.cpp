@@ -331,7 +331,7 @@ TEST_CASE("ring: every place of a ring's tables is used", "[ring][edges]")
 {
 	std::mt19937 dice(4711);
 
-	for (uint32_t room : { 0, 64, 100 })
+	for (uint32_t room : { 0, 1, 64, 100 })
 		for (int order = 0; order < 3; order++) {
 			constexpr size_t N = 256;
 			struct urctx_ring_params params = {};
@@ -346,6 +346,16 @@ TEST_CASE("ring: every place of a ring's tables is used", "[ring][edges]")
 			std::vector<uint64_t> ud(N);
 			std::vector<int64_t> when(N), end(N);
 			std::vector<struct urctx *> ctx(N);
+			/* more have left than there is room for, and no turn has heard of it */
+			for (int i = 0; i < 72 && room == 1; i++) {
+				context left;
+				uint64_t its = read_nowhere(r, left, ops[0]);
+
+				urctx_cancel(left);
+				REQUIRE(r.feed(its, 1));
+				drop_queued(r);
+			}
+			ops[0].calls = 0;
 			auto take = [&](size_t i, int64_t at) {
 				when[i] = begin + 1000 + at;
 				end[i] = begin + 1000 + (order == 2 ? dice() % 2000 : at + 1000);

@@ -118,3 +118,41 @@ TEST_CASE("ring: a thread of the kernel's is asked every second time", "[ring][e
 	}
 	REQUIRE(r.feed(ud, -ECANCELED));
 }
+
+/* It stays as long as it says so; then there is another, and that is no limit. */
+TEST_CASE("ring: the poll that wakes is made again when it has ended", "[ring][edges]")
+{
+	an_op op;
+	context ctx;
+
+	ring r(8);
+	OR_SKIP(r);
+	uint64_t ud = read_nowhere(r, ctx, op), wake = 0, stale = 0;
+	for (int res : { 1, -ECANCELED, 0 }) {
+		INFO(res);
+		while (r.turn() == 0)
+			;
+		REQUIRE(!r.queued().empty());
+		struct io_uring_sqe *s = r.queued().back();
+		CHECK(s->opcode == IORING_OP_POLL_ADD);
+		CHECK(s->user_data != wake);
+		wake = s->user_data;
+		/* the kernel has none of them: it is said what they say */
+		io_uring_prep_nop(s);
+		s->flags = IOSQE_CQE_SKIP_SUCCESS;
+		drop_queued(r);
+		REQUIRE(r.feed(wake + (UINT64_C(7) << 25), 1));
+		CHECK(r.stats().stale == ++stale);
+		REQUIRE(r.feed(wake, 1, IORING_CQE_F_MORE));
+		CHECK(r.turn() == URCTX_NEVER);
+		CHECK(r.queued().empty());
+		if (!res)
+			break;
+		REQUIRE(r.feed(wake, res));
+		CHECK(r.stats().limits == 0);
+		REQUIRE(r.feed(wake, 1));
+		CHECK(r.stats().stale == ++stale);
+	}
+	REQUIRE(r.feed(ud, 1));
+	REQUIRE(r.feed(wake, -ECANCELED));
+}
