@@ -10,12 +10,13 @@ static __attribute__((noinline, cold)) ssize_t
 slow_file(struct urctx *ctx, enum io_kind kind, int fd, const struct iovec *iov,
 	  int nr, off_t off, long ret)
 {
+	static const struct iovec none;
 	struct io_move m = { .kind = kind, .fd = fd, .off = off };
 
 	if (nr < 0) {
 		m.part = *iov;
 	} else {
-		m.iov = iov;
+		m.iov = nr ? iov : &none;
 		m.nr = (size_t)nr;
 	}
 	return io_move_slow(ctx, &m, ret);

@@ -71,7 +71,7 @@ struct io_move {
 	enum io_file file;
 	off_t off;			/* IO_CURRENT: the file's own */
 	struct iovec part;		/* next, if there is something in it */
-	const struct iovec *iov;	/* then these, in one go */
+	const struct iovec *iov;	/* then these, in one go; NULL: no vector */
 	size_t nr;
 	struct msghdr *msg;		/* with name and control: the first go's */
 	struct msghdr *later;		/* hears of control data that come later */

@@ -174,7 +174,7 @@ static bool is_empty(const struct io_move *m)
 
 /*
  * With a vector of nothing the kernel asks nobody; with a buffer it does.  To some
- * sockets nothing is a packet, which may have to wait for room.
+ * sockets that is a packet, which may have to wait for room.
  */
 static long nothing(struct io_move *m)
 {
@@ -182,7 +182,7 @@ static long nothing(struct io_move *m)
 
 	m->part.iov_len = 0;
 	m->nr = 0;
-	if (m->off != IO_CURRENT)
+	if (m->off != IO_CURRENT || m->iov)
 		return io_move_try(m, false);
 	if (m->kind == IO_READ)
 		return io_sys(SYS_read, m->fd, (long)m->part.iov_base, 0, 0, 0, 0);
