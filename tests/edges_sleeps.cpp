@@ -91,6 +91,38 @@ TEST_CASE("who waits by <urctx/sync.h> sleeps", "[edges][sync]")
 	urctx_put(ctx);
 }
 
+TEST_CASE("tokens are not for who is late, whether he has looked or not", "[edges][sync]")
+{
+	constexpr int64_t MSEC = 1000000;
+	struct urctx *ctx = nullptr;
+	struct urctx_sem sem;
+
+	urctx_sem_init(&sem, 1);
+	REQUIRE(urctx_with_deadline(nullptr, urctx_now() + MSEC, &ctx) == 0);
+	REQUIRE(urctx_wait(nullptr, urctx_now() + 2 * MSEC) == -ETIME);
+	CHECK(urctx_sem_acquire(&sem, ctx, 1) == -ETIME);
+	CHECK(urctx_sem_try_acquire(&sem, 1));
+	urctx_put(ctx);
+}
+
+/* The threads that are made next have the identities of those that were joined. */
+TEST_CASE("a group that is over joins nobody else's thread", "[edges][sync]")
+{
+	std::vector<std::unique_ptr<thread>> others;
+	struct urctx_group g;
+	gate over, go_on;
+
+	REQUIRE(urctx_group_init(&g, nullptr, 0, nullptr) == 0);
+	over.set();
+	for (int i = 0; i < 3; i++)
+		REQUIRE(urctx_group_go(&g, until_told, &over) == 0);
+	REQUIRE(urctx_group_wait(&g) == 0);
+	for (int i = 0; i < 8; i++)
+		others.push_back(std::make_unique<thread>([&] { go_on.wait(); }));
+	CHECK(urctx_group_wait(&g) == 0);
+	go_on.set();
+}
+
 #ifndef URCTX_DEBUG
 TEST_CASE("a semaphore of a negative size has no tokens", "[edges][sync]")
 {
