@@ -3,6 +3,7 @@
 #include "io.hpp"
 
 #include "dump.hpp"
+#include "ring_cover_calls.hpp"
 #include "still.hpp"
 #include <poll.h>
 #include <sys/mman.h>
@@ -18,14 +19,14 @@ struct vector_at_end {
 		void *p = mmap(nullptr, 2 * size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		if (p == MAP_FAILED || munmap((char *)p + size, size))
+		if (p == MAP_FAILED || mprotect((char *)p + size, size, PROT_NONE))
 			abort();
 		base = (char *)p;
 	}
 	vector_at_end(const vector_at_end &) = delete;
 	~vector_at_end()
 	{
-		munmap(base, size);
+		munmap(base, 2 * size);
 	}
 	struct iovec *of(const std::vector<struct iovec> &pieces) const
 	{
@@ -92,6 +93,16 @@ TEST_CASE("a vector is looked at to its end, and no further", "[io][edges]")
 	context again(MSEC);
 	some = at.of({ { in, 0 }, { in, 4 }, { in, 4 } });
 	CHECK(urctx_readv(again, none.fd[0], some, 3) == -ETIME);
+	/* and where the kernel cannot say whether it has to, and there is no ring */
+	long refused = 0;
+	thread([&] {
+		refusal no_ring("io_uring_queue_init", -EMFILE);
+		refused_number no_try(SYS_pwritev2, -EOPNOTSUPP);
+
+		refused = urctx_writev(live, none.fd[1],
+				       at.of({ { out, 3 }, { out + 3, 5 } }), 2);
+	}).join();
+	CHECK(refused == 8);
 }
 
 /* As writev(2): with a buffer of nothing it is one, with a vector it is none. */

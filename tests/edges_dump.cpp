@@ -12,14 +12,14 @@ namespace
 {
 constexpr int64_t MS = 1000000;
 
-/* A page, and behind it another one or nothing. */
+/* A page, and behind it another one or one that cannot be read. */
 struct pages {
 	explicit pages(bool alone)
 	{
 		void *p = mmap(nullptr, 2 * size, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-		if (p == MAP_FAILED || (alone && munmap((char *)p + size, size)))
+		if (p == MAP_FAILED || (alone && mprotect((char *)p + size, size, PROT_NONE)))
 			abort();
 		at = (char *)p;
 		bytes = alone ? size : 2 * size;
@@ -28,7 +28,7 @@ struct pages {
 	pages(const pages &) = delete;
 	~pages()
 	{
-		munmap(at, bytes);
+		munmap(at, 2 * size);
 	}
 
 	size_t size = (size_t)sysconf(_SC_PAGESIZE), bytes;
