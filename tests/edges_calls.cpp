@@ -142,6 +142,23 @@ TEST_CASE("a vector of which the first piece fits is written to its end", "[io][
 	CHECK(t.join() == 8192);
 }
 
+TEST_CASE("one byte is as good as many: it goes on behind it", "[io][edges]")
+{
+	char buf[4] = {};
+	context live;
+	ends s(SOCK_STREAM);
+
+	s.put();
+	caller t([&] { return urctx_recv(live, s.fd[0], buf, 3, MSG_WAITALL); });
+	for (int i = 0; i < 2; i++) {
+		t.asleep();
+		CHECK_FALSE(t.over());
+		s.put();
+	}
+	CHECK(t.join() == 3);
+	CHECK(!strcmp(buf, "000"));
+}
+
 static std::string lines(struct urctx *ctx)
 {
 	return std::regex_replace(dumped(ctx, { { ctx, "ctx" } }).text,
