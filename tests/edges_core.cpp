@@ -243,6 +243,7 @@ TEST_CASE("a join has the parents that it is told, whatever is beside them", "[e
 				REQUIRE(urctx_with_any(all.data() + BESIDE, parents.size(),
 						       &any) == 0);
 				CHECK_FALSE(urctx_deadline(any, nullptr));
+				CHECK(urctx_wait_idle(c, 1) == 0);
 				if (which < 2)
 					urctx_cancel(p[which]);
 				CHECK(urctx_err(any) == (which < 2 ? -ECANCELED : 0));
