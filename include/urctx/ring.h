@@ -72,16 +72,16 @@
  *    putting its context included, but wait, drain, detach: -EDEADLK.
  *  - user_data with URCTX_UDATA_TAG in its top 16 bits is ours.  Yours may be any
  *    other: pointers and small numbers are.
- *  - The owner is woken by a CQE.  A wait for several CQEs sleeps over it: wait
- *    for one, or not longer than you can bear a cancel to take.
+ *  - The owner is woken by a CQE.  A wait for several sleeps over it: wait for one,
+ *    or for as long as a cancel may take.  On a DEFER_TASKRUN ring it comes when he
+ *    waits in the kernel: a poll of its fd need not see it, a registered eventfd does.
  *  - Turn is the last call before you submit and wait: what is bound, or cancelled
  *    on the owner's own thread, behind a dispatch is heard by the turn that follows.
  *    A signal handler that cancels there may come at any time: it wakes.
  *  - The memory for params.ops operations is made in attach; no more of them in
  *    flight, and bind does not allocate here.  (A context's first callback may.)
  *  - A forked child may cancel what it inherited, and is nobody's owner: -EPERM.
- *  - errno is never written.  Where io_uring is forbidden nothing here is of use,
- *    and the core works without it.
+ *  - errno is never written.  Where io_uring is forbidden the core works without.
  *
  * Costs, on one machine: bind and dispatch 20 ns for an op, 37 for the only one of
  * its context, 32 with a deadline.  Per op in flight, beside its own 96 bytes:
