@@ -11,14 +11,21 @@ slow_file(struct urctx *ctx, enum io_kind kind, int fd, const struct iovec *iov,
 	  int nr, off_t off, long ret)
 {
 	static const struct iovec none;
-	struct io_move m = { .kind = kind, .fd = fd, .off = off };
+	struct io_move m = {
+		.kind = kind, .fd = fd, .off = off,
+		.iov = nr ? iov : &none, .nr = (size_t)nr,
+	};
 
-	if (nr < 0) {
-		m.part = *iov;
-	} else {
-		m.iov = nr ? iov : &none;
-		m.nr = (size_t)nr;
-	}
+	return nr < 0 ? -EINVAL : io_move_slow(ctx, &m, ret);
+}
+
+/* One buffer. */
+static __attribute__((noinline, cold)) ssize_t
+slow_one(struct urctx *ctx, enum io_kind kind, int fd, const struct iovec *iov, off_t off,
+	 long ret)
+{
+	struct io_move m = { .kind = kind, .fd = fd, .off = off, .part = *iov };
+
 	return io_move_slow(ctx, &m, ret);
 }
 
@@ -46,7 +53,6 @@ slow_message(struct urctx *ctx, enum io_kind kind, int fd, struct msghdr *msg,
 	return io_move_slow(ctx, &m, ret);
 }
 
-/* One buffer: @nr of -1 tells slow_file(). */
 static inline ssize_t read_one(struct urctx *ctx, int fd, void *buf, size_t len,
 			       off_t off)
 {
@@ -58,7 +64,7 @@ static inline ssize_t read_one(struct urctx *ctx, int fd, void *buf, size_t len,
 	ret = io_sys_read_now(fd, &iov, 1, off);
 	if (likely(ret == (long)iov.iov_len && ret))
 		return ret;
-	return slow_file(ctx, IO_READ, fd, &iov, -1, off, ret);
+	return slow_one(ctx, IO_READ, fd, &iov, off, ret);
 }
 
 static inline ssize_t write_one(struct urctx *ctx, int fd, const void *buf, size_t len,
@@ -72,7 +78,7 @@ static inline ssize_t write_one(struct urctx *ctx, int fd, const void *buf, size
 	ret = io_sys_write_now(fd, &iov, 1, off);
 	if (likely(ret == (long)iov.iov_len && ret))
 		return ret;
-	return slow_file(ctx, IO_WRITE, fd, &iov, -1, off, ret);
+	return slow_one(ctx, IO_WRITE, fd, &iov, off, ret);
 }
 
 ssize_t urctx_read(struct urctx *ctx, int fd, void *buf, size_t len)

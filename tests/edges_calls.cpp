@@ -5,6 +5,7 @@
 #include "dump.hpp"
 #include "ring_cover_calls.hpp"
 #include "still.hpp"
+#include <climits>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -124,6 +125,26 @@ TEST_CASE("a vector of nothing is no packet", "[io][edges]")
 		CHECK(urctx_write(live, e.fd[1], &c, 0) == 0);
 		CHECK(recv(e.fd[0], &c, 1, MSG_DONTWAIT) == 0);
 	}
+}
+
+/* As readv(2): and what there is to read stays there. */
+TEST_CASE("a vector of less than nothing, and of too much, is EINVAL", "[io][edges]")
+{
+	char buf[4] = {};
+	std::vector<struct iovec> many(IOV_MAX + 1, { buf, 1 });
+	context live;
+	ends e;
+
+	e.put(3);
+	for (struct urctx *ctx : { (struct urctx *)nullptr, (struct urctx *)live })
+		for (int nr : { -1, INT_MIN, IOV_MAX + 1 }) {
+			CHECK(urctx_readv(ctx, e.fd[0], many.data(), nr) == -EINVAL);
+			CHECK(urctx_writev(ctx, e.fd[1], many.data(), nr) == -EINVAL);
+			if (nr < 0)
+				CHECK(urctx_readv(ctx, e.fd[0], nullptr, nr) == -EINVAL);
+		}
+	CHECK(urctx_read(live, e.fd[0], buf, 4) == 3);
+	CHECK(std::string(buf, 3) == "012");
 }
 
 TEST_CASE("a vector of which the first piece fits is written to its end", "[io][edges]")
