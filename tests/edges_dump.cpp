@@ -129,7 +129,13 @@ TEST_CASE("a dump's line that is too long ends where there is no more room", "[e
 		for (size_t i = plain; i < 94; i++)
 			all += "\\x02";
 		all += std::string(plain, 'n') + "\"";
-		CHECK(last == (all.size() < 895 ? all : all.substr(0, 894)) + "\n");
+		all = all.substr(0, 894);
+#ifdef URCTX_DEBUG			/* who made it comes behind that, and is cut */
+		CHECK(last.size() <= 895);
+		CHECK(last.substr(0, all.size()) == all);
+#else
+		CHECK(last == all + "\n");
+#endif
 		CHECK(last.find('\0') == std::string::npos);
 		urctx_put(ctx);
 	}
