@@ -185,7 +185,7 @@ static int futex_and_semaphore()
 	held_clock clock;
 	context ctx(nullptr, SEC);
 	struct urctx_sem sem;
-	uint32_t word = 0;
+	uint32_t word = 0, own = 0;	/* a wake-up may come behind what it is for */
 	int ret[4] = { 1, 1, 1, 1 };
 	std::atomic<int> step{ 0 };
 
@@ -195,7 +195,7 @@ static int futex_and_semaphore()
 	thread a([&] {
 		ret[0] = urctx_futex_wait(ctx, &word, 0);	/* woken */
 		step++;
-		ret[1] = urctx_futex_wait(ctx, &word, 1);	/* its deadline */
+		ret[1] = urctx_futex_wait(ctx, &own, 0);	/* its deadline */
 	});
 	thread b([&] { ret[2] = urctx_sem_acquire(&sem, ctx, 1); });
 	thread c([&] { ret[3] = urctx_futex_wait(nullptr, &word, 0); });
