@@ -120,6 +120,20 @@ static void one_held(void)
 	all_free(2);
 }
 
+/* Of two who try for the last token one has it, whoever looked first. */
+static void t_try(void)
+{
+	if (urctx_sem_try_acquire(sem, 1))
+		__atomic_fetch_add(&held, 1, __ATOMIC_RELAXED);
+}
+
+static void one_had_it(void)
+{
+	mc_assert(held == 1);
+	urctx_sem_release(sem, 1);
+	all_free(1);
+}
+
 /* All of it, as a join: then there is no semaphore any more. */
 static void t_join(void)
 {
@@ -168,6 +182,9 @@ static const struct mc_scenario too_big = {
 	"sem_too_big", "sync", init_one_of_two,
 	{ t_acquire_three, t_acquire_one, t_cancel }, one_held, SEM | MC_QUICK,
 };
+static const struct mc_scenario try_both = {
+	"sem_try", "sync", init_mutex, { t_try, t_try }, one_had_it, SEM | MC_QUICK,
+};
 static const struct mc_scenario join_one = {
 	"sem_join_one", "sync", init_held, { t_join_one, t_release }, NULL,
 	SEM | MC_QUICK,
@@ -179,5 +196,5 @@ static const struct mc_scenario join = {
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &two, &three, &cancel, &grant, &eintr, &head, &too_big,
-		       &join_one, &join, NULL);
+		       &try_both, &join_one, &join, NULL);
 }
