@@ -22,7 +22,7 @@ NEAR = (
     (r"(fd|wait)", "s_fd s_tree_wait"),
     (r"dump", "s_dump"),
     (r"(value|leave)", "s_value s_life_chain"),
-    (r"(idle|extra)", "s_idle s_life_zombie"),
+    (r"(idle|extra)", "s_idle s_life_zombie s_slot_sweep"),
     (r"grace", "s_grace"),
     (r"(slab|slot|stock|thread|derive)",
      "s_slot_memory s_slot_stock s_slot_sweep s_tree_derive s_life_reuse s_tree_move"),
