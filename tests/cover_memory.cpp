@@ -24,14 +24,18 @@ static rlim_t address_space()
 	return static_cast<rlim_t>(pages) * static_cast<rlim_t>(sysconf(_SC_PAGESIZE));
 }
 
-static void limit(rlim_t bytes)
+/* What it was. */
+static rlim_t limit(rlim_t bytes)
 {
 	struct rlimit lim;
+	rlim_t was;
 
 	getrlimit(RLIMIT_AS, &lim);
+	was = lim.rlim_cur;
 	lim.rlim_cur = bytes;
 	if (setrlimit(RLIMIT_AS, &lim))
 		abort();
+	return was;
 }
 
 /* Children until there is no memory; a root needs less of it. */
@@ -73,6 +77,7 @@ static int at_its_limit(rlim_t room)
 	std::vector<struct urctx *> made, roots;
 	struct urctx *root = derive(nullptr), *other = nullptr;
 	sigset_t two;
+	rlim_t was;
 	int ret;
 
 	sigemptyset(&two);
@@ -81,7 +86,7 @@ static int at_its_limit(rlim_t room)
 	made.reserve(MOST);
 	roots.reserve(MOST);
 	some_heap();
-	limit(address_space() + room);
+	was = limit(address_space() + room);
 	if (fill(root, &made) != -ENOMEM || fill(nullptr, &roots) != -ENOMEM)
 		return __LINE__;
 	if (urctx_without_cancel(root, &other) != -ENOMEM || other)
@@ -93,7 +98,7 @@ static int at_its_limit(rlim_t room)
 	for (size_t i = 0; i < made.size(); i++)
 		if (urctx_done(made[i]) != (i % 2 == 1))
 			return __LINE__;
-	limit(RLIM_INFINITY);
+	limit(was);
 	if (urctx_with_signals(nullptr, &two, &other))
 		return __LINE__;
 	urctx_put(other);
