@@ -5,6 +5,8 @@
 #include <csignal>
 #include <ctime>
 #include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -172,11 +174,15 @@ TEST_CASE("many deadlines, one after the other", "[edges][house]")
 	for (int i = 0; i < 100 && told; i++) {
 		struct urctx *ctx = timeout(1000000);
 		counted cb;
+		int fd = urctx_fd(ctx);
 
+		REQUIRE(fd >= 0);
 		REQUIRE(cb.after(ctx) == 0);
 		told = comes([&] { return cb.ran == 1; });
 		(void)urctx_stop(&cb.cb);
 		urctx_put(ctx);
+		/* nor is it kept by who has told it */
+		CHECK(comes([&] { return fcntl(fd, F_GETFD) < 0; }));
 	}
 	CHECK(told);
 }
@@ -295,6 +301,38 @@ TEST_CASE("G9: short threads leave nothing behind, whatever they used", "[edges]
 			thread(some).join();
 		return comes([=] { return resident_bytes() < base + (3U << 20); }) ? 0 : 1;
 	});
+}
+
+/* 509 are listed side by side: so many walk at once that others are behind those. */
+TEST_CASE("six hundred threads that walk at once", "[edges][house]")
+{
+	size_t nr = scaled(600), rounds = 2;
+	std::atomic<size_t> wrong{ 0 };
+
+	while (rounds--) {
+		std::vector<std::unique_ptr<thread>> threads;
+		std::atomic<size_t> there{ 0 };
+		gate go;
+
+		for (size_t i = 0; i < nr; i++)
+			threads.push_back(std::make_unique<thread>([&] {
+				struct urctx *parent = derive(nullptr), *kid = derive(parent);
+
+				urctx_cancel(parent);
+				wrong += !urctx_done(kid);
+				there++;
+				go.wait();
+				urctx_put(parent);
+				parent = derive(kid);
+				wrong += !urctx_done(parent);
+				urctx_put(parent);
+				urctx_put(kid);
+			}, SMALL_STACK));
+		while (there < nr)
+			sched_yield();
+		go.set();
+	}
+	CHECK(wrong == 0);
 }
 
 /* It has children of its own now and then, of one parent after the other. */
