@@ -213,7 +213,7 @@ TEST_CASE("a wait leaves nothing behind, by whatever number it was woken", "[io]
 			sched_yield();
 		CHECK(t.stands_still());
 		if (zero)
-			CHECK(lines(live) == "ctx live refs=1\n  ring armed ops=1\n");
+			CHECK(lines(live).find("\n  ring armed ops=1\n") != std::string::npos);
 		e.put();
 		while (turn != 2)
 			sched_yield();
