@@ -233,6 +233,64 @@ TEST_CASE("timers of a held clock come in order, however many", "[edges][house]"
 		urctx_put(one);
 }
 
+/* Half of them come, half are dropped before: he stays for none of them. */
+TEST_CASE("G9: the library's thread goes when its timers have", "[edges][house][G9]")
+{
+	if (TESTS_TSAN)
+		return;
+	holds([] {
+		constexpr int N = 40;
+
+		for (int round = 0; round < 2; round++) {
+			held_clock clock;
+			struct urctx *ctx[N] = {};
+			counted cb[N];
+
+			for (int i = 0; i < N; i++) {
+				if (urctx_with_deadline(nullptr, 1 + i / 4, &ctx[i]) ||
+				    cb[i].after(ctx[i]))
+					return 1;
+			}
+			for (int i = 0; i < N; i += 2) {
+				if (!urctx_stop(&cb[i].cb))
+					return 2;
+				urctx_put(ctx[i]);
+			}
+			for (int i = 0; i < N / 4; i++)
+				if (urctx_clock_advance(1))
+					return 3;
+			for (int i = 1; i < N; i += 2) {
+				if (cb[i].ran != 1)
+					return 4;
+				urctx_put(ctx[i]);
+			}
+			for (bool dropped : { false, true }) {
+				struct urctx *parent = derive(nullptr), *other = derive(nullptr);
+				struct urctx *late = nullptr;
+
+				if (urctx_with_grace(parent, 1, &late))
+					return 5;
+				urctx_cancel(parent);
+				if (dropped)
+					urctx_put(late);
+				if (urctx_clock_advance(1))
+					return 6;
+				if (!dropped && urctx_err(late) != -ECANCELED)
+					return 7;
+				if (!dropped)
+					urctx_put(late);
+				/* and one that has not begun */
+				if (urctx_with_grace(other, 1, &late))
+					return 8;
+				urctx_put(late);
+				urctx_put(other);
+				urctx_put(parent);
+			}
+		}
+		return comes(alone) ? 0 : 9;
+	});
+}
+
 /* What urctx_done() does not find out by itself. */
 TEST_CASE("the slow half of a poll says what the fast one does", "[edges][house]")
 {
