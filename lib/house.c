@@ -65,7 +65,7 @@ void house_needed(void)
 	uint32_t now = load_relaxed(&house);
 
 	if ((now & DOES) == NAPS)
-		wake(now);
+		wake(now);	/* a nap sooner */
 }
 
 void house_until(int64_t when)
@@ -122,7 +122,7 @@ bool house_turn(void)
 		retired_free(list);
 	else if (list)
 		retired_back(list);
-	return true;
+	return true;	/* what comes next comes within a nap */
 }
 
 static bool work_left(void)
