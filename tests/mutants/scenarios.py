@@ -14,7 +14,8 @@ NEAR = (
     (r"ring", "s_ring_cancel s_ring_detach s_ring_wake s_ring_time s_ring_after s_ring_idle"),
     (r"(sem|group|sync|sys_futex|lock)", "s_sync_futex s_sync_group s_sync_lock s_sync_sem"),
     (r"(timer|deadline|house|readers|retire)",
-     "s_time_expiry s_time_house s_time_timer s_life_reuse s_life_memory"),
+     "s_time_expiry s_time_house s_time_timer s_life_rest s_life_settle s_life_reuse "
+     "s_life_memory"),
     (r"(cancel|walk|word|callback|call|observe)",
      "s_call_nest s_call_run s_tree_help s_tree_observe s_tree_move s_call_outside s_any "
      "s_life_pin s_life_chain s_tree_derive s_life_reuse"),
