@@ -368,9 +368,9 @@ TEST_CASE("six hundred threads that walk at once", "[edges][house]")
 	std::atomic<size_t> wrong{ 0 };
 
 	while (rounds--) {
-		std::vector<std::unique_ptr<thread>> threads;
 		std::atomic<size_t> there{ 0 };
 		gate go;
+		std::vector<std::unique_ptr<thread>> threads;	/* last: they use the others */
 
 		for (size_t i = 0; i < nr; i++)
 			threads.push_back(std::make_unique<thread>([&] {
