@@ -341,7 +341,7 @@ TEST_CASE("G9: short threads leave nothing behind, whatever they used", "[edges]
 		return;
 	holds([] {
 		auto some = [] {
-			for (int i = 0; i < 40; i++) {
+			for (int i = 0; i < 60; i++) {
 				struct urctx *parent = derive(nullptr);
 
 				urctx_put(derive(parent));
@@ -355,7 +355,7 @@ TEST_CASE("G9: short threads leave nothing behind, whatever they used", "[edges]
 		for (int i = 0; i < 100; i++)
 			thread(some).join();
 		base = resident_bytes();
-		for (int i = 0; i < 1500; i++)
+		for (int i = 0; i < 3000; i++)
 			thread(some).join();
 		return comes([=] { return resident_bytes() < base + (3U << 20); }) ? 0 : 1;
 	});
