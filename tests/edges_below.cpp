@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* edges_below.cpp - the calls of the library that tests look at, or stop */
+#include "edges_below.hpp"
+#include <dlfcn.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+
+#if !TESTS_TSAN
+__thread struct here me;
+std::atomic<size_t> not_held{ 0 };
+std::atomic<size_t> opened{ 0 }, joinable{ 0 }, rings{ 0 };
+std::atomic<int> refused_threads{ 0 };
+std::atomic<bool> close_0{ false }, stop_reader{ false };
+gate *reader_is_in, *reader_goes_on;
+
+namespace
+{
+template <typename F> F *real(F *&known, const char *name)
+{
+	if (!known)
+		known = (F *)dlsym(RTLD_NEXT, name);
+	return known;
+}
+
+template <typename T> T scribbled(T ret)
+{
+	if (me.scribbles && ret != (T)-1)
+		errno = EXDEV;
+	return ret;
+}
+
+void took(mutex *m)
+{
+	if (me.nr < 16)
+		me.held[me.nr++] = m;
+}
+
+void let_go(mutex *m)
+{
+	for (size_t i = 0; i < me.nr; i++)
+		if (me.held[i] == m) {
+			me.held[i] = me.held[--me.nr];
+			return;
+		}
+	not_held++;
+}
+}
+
+#define REAL(name, ...)                                                        \
+	static decltype(name) *known_##name;                                   \
+	auto ret_ = real(known_##name, #name)(__VA_ARGS__)
+
+#define REAL_OR(first, name, ...)                                              \
+	static decltype(name) *known_##name = (decltype(name) *)first;         \
+	auto ret_ = real(known_##name, #name)(__VA_ARGS__)
+
+extern "C" int pthread_mutex_lock(mutex *m) noexcept
+{
+	if (me.lock)
+		(*me.lock)(m);
+	REAL(pthread_mutex_lock, m);
+	if (!ret_)
+		took(m);
+	return ret_;
+}
+
+extern "C" int pthread_mutex_trylock(mutex *m) noexcept
+{
+	REAL(pthread_mutex_trylock, m);
+	if (!ret_)
+		took(m);
+	return ret_;
+}
+
+extern "C" int pthread_mutex_unlock(mutex *m) noexcept
+{
+	let_go(m);
+	REAL(pthread_mutex_unlock, m);
+	if (me.unlocked)
+		(*me.unlocked)(m);
+	return ret_;
+}
+
+extern "C" int pthread_mutex_clocklock(mutex *m, clockid_t id,
+				       const struct timespec *until) noexcept
+{
+	REAL(pthread_mutex_clocklock, m, id, until);
+	if (!ret_)
+		took(m);
+	if (me.waits < 2) {
+		me.until[me.waits] = until->tv_sec * SEC + until->tv_nsec;
+		me.waited[me.waits++] = m;
+	}
+	if (me.timed && me.waits == 2)
+		(*me.timed)(m);
+	return scribbled(ret_);
+}
+
+/* A sanitizer's own, which has to know of threads. */
+extern "C" int __interceptor_pthread_create(pthread_t *, const pthread_attr_t *,
+					    void *(*)(void *), void *)
+	__attribute__((weak));
+extern "C" int __interceptor_pthread_join(pthread_t, void **) __attribute__((weak));
+
+extern "C" int pthread_create(pthread_t *id, const pthread_attr_t *attr,
+			      void *(*fn)(void *), void *arg) noexcept
+{
+	int state = PTHREAD_CREATE_JOINABLE;
+
+	if (attr && refused_threads > 0) {
+		refused_threads--;
+		return scribbled(EINVAL);
+	}
+	if (attr)
+		pthread_attr_getdetachstate(attr, &state);
+	REAL_OR(__interceptor_pthread_create, pthread_create, id, attr, fn, arg);
+	joinable += state == PTHREAD_CREATE_JOINABLE;
+	return scribbled(ret_);
+}
+
+extern "C" int pthread_join(pthread_t id, void **said)
+{
+	REAL_OR(__interceptor_pthread_join, pthread_join, id, said);
+	return scribbled(ret_);
+}
+
+extern "C" int pthread_setspecific(pthread_key_t key, const void *value) noexcept
+{
+	REAL(pthread_setspecific, key, value);
+	return scribbled(ret_);
+}
+
+extern "C" int signalfd(int fd, const sigset_t *set, int flags) noexcept
+{
+	if (fd >= 0 && me.reading)
+		(*me.reading)();
+	REAL(signalfd, fd, set, flags);
+	opened += fd < 0 && ret_ >= 0;
+	if (ret_ >= 0 && close_0.exchange(false))
+		close(0);
+	return scribbled(ret_);
+}
+
+extern "C" int timerfd_settime(int fd, int flags, const struct itimerspec *when,
+			       struct itimerspec *was) noexcept
+{
+	REAL(timerfd_settime, fd, flags, when, was);
+	rings += me.scribbles;
+	return scribbled(ret_);
+}
+
+extern "C" ssize_t read(int fd, void *to, size_t size)
+{
+	if (size == sizeof(struct signalfd_siginfo) && stop_reader.exchange(false)) {
+		reader_is_in->set();
+		reader_goes_on->wait();
+	}
+	REAL(read, fd, to, size);
+	return ret_;
+}
+#endif
