@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* edges_house.cpp - the library's thread: what it is told, what it gives back, when it goes */
 #include "clock.hpp"
-#include "still.hpp"
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <ctime>
@@ -392,38 +391,6 @@ TEST_CASE("six hundred threads that walk at once", "[edges][house]")
 		go.set();
 	}
 	CHECK(wrong == 0);
-}
-
-/*
- * Each of them sleeps, whether they wait for the same child or not, and however many
- * have left before.
- */
-TEST_CASE("G9: who waits for idle sleeps", "[edges][house][G9]")
-{
-	struct urctx *parent = derive(nullptr), *first = derive(parent);
-	struct urctx *second = derive(parent);
-	auto wait = [parent] { return urctx_wait_idle(parent, URCTX_NEVER); };
-	{
-		one_thread one(wait);
-
-		CHECK(one.stands_still());
-		urctx_put(first);
-		CHECK(one.stands_still());
-		/* where the first one was: it is found before the second */
-		first = derive(parent);
-		one_thread other(wait), third(wait);
-		CHECK(other.stands_still());
-		CHECK(third.stands_still());
-		CHECK(one.stands_still());
-		urctx_put(second);
-		CHECK(one.stands_still());
-		CHECK(other.stands_still());
-		urctx_put(first);
-		CHECK(one.join() == 0);
-		CHECK(other.join() == 0);
-		CHECK(third.join() == 0);
-	}
-	urctx_put(parent);
 }
 
 /* It has children of its own now and then, of one parent after the other. */

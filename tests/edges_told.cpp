@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* edges_told.cpp - who is told in which process, and who sleeps until he is */
+#include "clock.hpp"
+#include "still.hpp"
+#include <catch2/catch.hpp>
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+#include <urctx/watch.h>
+
+/*
+ * Each of them sleeps, whether they wait for the same child or not, and however many
+ * have left before.
+ */
+TEST_CASE("G9: who waits for idle sleeps", "[edges][house][G9]")
+{
+	struct urctx *parent = derive(nullptr), *first = derive(parent);
+	struct urctx *second = derive(parent);
+	auto wait = [parent] { return urctx_wait_idle(parent, URCTX_NEVER); };
+	{
+		one_thread one(wait);
+
+		CHECK(one.stands_still());
+		urctx_put(first);
+		CHECK(one.stands_still());
+		/* where the first one was: it is found before the second */
+		first = derive(parent);
+		one_thread other(wait), third(wait);
+		CHECK(other.stands_still());
+		CHECK(third.stands_still());
+		CHECK(one.stands_still());
+		urctx_put(second);
+		CHECK(one.stands_still());
+		CHECK(other.stands_still());
+		urctx_put(first);
+		CHECK(one.join() == 0);
+		CHECK(other.join() == 0);
+		CHECK(third.join() == 0);
+	}
+	urctx_put(parent);
+}
+
+static size_t open_fds()
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t nr = 0;
+
+	while (readdir(dir))
+		nr++;
+	closedir(dir);
+	return nr;
+}
+
+/* In the child of whoever made @fd of @ctx: it makes one of its own. */
+static int own_fd(struct urctx *ctx, int fd, bool ended, bool zero)
+{
+	size_t before;
+
+	if (zero)		/* the next that is made */
+		close(0);
+	before = open_fds();
+	if (urctx_fd(ctx) != fd || urctx_fd(ctx) != fd)
+		return 1;
+	if (open_fds() != before)
+		return 2;
+	if (readable(fd) != ended)
+		return 3;
+	urctx_cancel(ctx);
+	if (!will_be_readable(fd))
+		return 4;
+	if (urctx_fd(ctx) != fd || !readable(fd))
+		return 5;
+	return 0;
+}
+
+/* What the child does is not to be seen here, nor the other way round. */
+static int in_two_processes(bool at_zero, bool ended, bool zero)
+{
+	struct urctx *ctx = derive(nullptr);
+	struct ending end;
+	int fd;
+
+	if (at_zero)
+		close(0);
+	fd = urctx_fd(ctx);
+	if (fd < 0 || (at_zero && fd))
+		return 11;
+	if (ended)
+		urctx_cancel(ctx);
+	end = in_child([=] { return own_fd(ctx, fd, ended, zero); });
+	if (end.signal || end.code)
+		return end.signal ? 12 : end.code;
+	if (readable(fd) != ended)
+		return 13;
+	/* and one that does not ask for it */
+	end = in_child([=] {
+		urctx_cancel(ctx);
+		return urctx_err(ctx) == -ECANCELED ? 0 : 14;
+	});
+	if (end.signal || end.code)
+		return end.signal ? 15 : end.code;
+	if (readable(fd) != ended)
+		return 16;
+	urctx_cancel(ctx);
+	if (!will_be_readable(fd))
+		return 17;
+	urctx_put(ctx);
+	return 0;
+}
+
+TEST_CASE("a descriptor tells who asked for it, in his process", "[edges][fd]")
+{
+	for (bool at_zero : { false, true })
+		for (bool ended : { false, true })
+			for (bool zero : { false, true }) {
+				struct ending end = in_child([=] {
+					return in_two_processes(at_zero, ended,
+								zero && !at_zero);
+				});
+
+				INFO(at_zero << ended << zero << end.said);
+				CHECK(end.code == 0);
+				CHECK(end.signal == 0);
+			}
+}
