@@ -3,8 +3,10 @@
 #include "clock.hpp"
 #include "still.hpp"
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 #include <urctx/watch.h>
 
@@ -122,4 +124,39 @@ TEST_CASE("a descriptor tells who asked for it, in his process", "[edges][fd]")
 				CHECK(end.code == 0);
 				CHECK(end.signal == 0);
 			}
+}
+
+/* It is asleep until a signal comes; nothing here is retired, which would wake it. */
+TEST_CASE("G9: memory goes back while signals are read", "[edges][G9]")
+{
+	if (TESTS_ASAN || TESTS_TSAN || TESTS_VALGRIND)
+		return;
+	struct ending end = in_child([] {
+		const struct timespec moment = { 0, 5000000 };
+		std::vector<struct urctx *> some(300000, nullptr);
+		size_t base = resident_bytes(), most;
+		struct urctx *sig = nullptr;
+		sigset_t set;
+
+		prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
+		sigemptyset(&set);
+		sigaddset(&set, SIGUSR1);
+		sigprocmask(SIG_BLOCK, &set, nullptr);
+		if (urctx_with_signals(nullptr, &set, &sig))
+			return 1;
+		for (struct urctx *&ctx : some)
+			ctx = derive(nullptr);
+		most = resident_bytes();
+		for (struct urctx *ctx : some)
+			urctx_put(ctx);
+		for (int looks = 0; looks < 12000; looks++) {
+			if (resident_bytes() < base + (most - base) / 2)
+				return 0;
+			nanosleep(&moment, nullptr);
+		}
+		return 2;
+	});
+	INFO(end.said);
+	CHECK(end.code == 0);
+	CHECK(end.signal == 0);
 }
