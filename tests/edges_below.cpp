@@ -107,12 +107,13 @@ extern "C" int pthread_create(pthread_t *id, const pthread_attr_t *attr,
 {
 	int state = PTHREAD_CREATE_JOINABLE;
 
-	if (attr && refused_threads > 0) {
-		refused_threads--;
-		return scribbled(EINVAL);
-	}
 	if (attr)
 		pthread_attr_getdetachstate(attr, &state);
+	if (attr && refused_threads > 0) {
+		refused_threads--;
+		joinable += state == PTHREAD_CREATE_JOINABLE;
+		return scribbled(EINVAL);
+	}
 	REAL_OR(__interceptor_pthread_create, pthread_create, id, attr, fn, arg);
 	joinable += state == PTHREAD_CREATE_JOINABLE;
 	return scribbled(ret_);

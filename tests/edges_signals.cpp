@@ -8,6 +8,42 @@
 #include <urctx/watch.h>
 
 #if !TESTS_TSAN
+namespace
+{
+/* The library's thread, or 0. */
+int housekeeper()
+{
+	for (int tid = getpid() + 1; tid < getpid() + 64; tid++) {
+		std::string name;
+
+		std::getline(std::ifstream("/proc/self/task/" + std::to_string(tid) + "/comm"),
+			     name);
+		if (name == "urctx")
+			return tid;
+	}
+	return 0;
+}
+
+/* As one_thread. */
+bool thread_sleeps(int tid)
+{
+	std::string task = "/proc/self/task/" + std::to_string(tid) + "/", state;
+
+	for (int looks = 0; looks < 500; looks++) {
+		const struct timespec look = { 0, 20000000 };
+		uint64_t before = 0, now = 1;
+
+		std::ifstream(task + "schedstat") >> before;
+		nanosleep(&look, nullptr);
+		std::ifstream(task + "schedstat") >> now;
+		std::getline(std::ifstream(task + "stat"), state);
+		if (before == now && state.find(") S ") != state.npos)
+			return true;
+	}
+	return false;
+}
+}
+
 TEST_CASE("whatever a system call does to errno, it is as it was", "[edges][errno]")
 {
 	PASSES([] {
@@ -20,8 +56,8 @@ TEST_CASE("whatever a system call does to errno, it is as it was", "[edges][errn
 		ctx = derive(nullptr);
 		me.scribbles = true;
 		errno = EPROTO;
-		refused_threads = 1;
 		joinable = 0;
+		refused_threads = 1;
 		one = context_of(SIGUSR1);
 		SHOULD(errno == EPROTO);
 		SHOULD(refused_threads == 0);
@@ -218,6 +254,7 @@ TEST_CASE("signals: descriptor 0 is a bell, too", "[edges][signals]")
 			urctx_put(soon);
 		}
 		SHOULD(opened == 1);
+		SHOULD(thread_sleeps(housekeeper()));
 		send(SIGUSR1);
 		SHOULD(ended_by(one, SIGUSR1));
 		urctx_put(one);
@@ -225,42 +262,6 @@ TEST_CASE("signals: descriptor 0 is a bell, too", "[edges][signals]")
 		SHOULD(open_ones() == nr - 1);
 		return 0;
 	});
-}
-
-namespace
-{
-/* The library's thread, or 0. */
-int housekeeper()
-{
-	for (int tid = getpid() + 1; tid < getpid() + 64; tid++) {
-		std::string name;
-
-		std::getline(std::ifstream("/proc/self/task/" + std::to_string(tid) + "/comm"),
-			     name);
-		if (name == "urctx")
-			return tid;
-	}
-	return 0;
-}
-
-/* As one_thread. */
-bool thread_sleeps(int tid)
-{
-	std::string task = "/proc/self/task/" + std::to_string(tid) + "/", state;
-
-	for (int looks = 0; looks < 500; looks++) {
-		const struct timespec look = { 0, 20000000 };
-		uint64_t before = 0, now = 1;
-
-		std::ifstream(task + "schedstat") >> before;
-		nanosleep(&look, nullptr);
-		std::ifstream(task + "schedstat") >> now;
-		std::getline(std::ifstream(task + "stat"), state);
-		if (before == now && state.find(") S ") != state.npos)
-			return true;
-	}
-	return false;
-}
 }
 
 TEST_CASE("signals: who reads them sleeps, with descriptors and without", "[edges][signals]")

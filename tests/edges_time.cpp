@@ -375,4 +375,20 @@ TEST_CASE("fork: who comes to wait for signals meanwhile is not waited for", "[e
 		return 0;
 	});
 }
+
+TEST_CASE("a group that starts tasks anyway has its limit", "[edges][sync]")
+{
+	auto waits = [](struct urctx *, void *over) {
+		static_cast<gate *>(over)->wait();
+		return 0;
+	};
+	struct urctx_group g;
+	gate over;
+
+	REQUIRE(urctx_group_init(&g, nullptr, 1 | URCTX_GROUP_START_ANYWAY, nullptr) == 0);
+	REQUIRE(urctx_group_go(&g, waits, &over) == 0);
+	CHECK_FALSE(urctx_group_try_go(&g, waits, &over));
+	over.set();
+	CHECK(urctx_group_wait(&g) == 0);
+}
 #endif
