@@ -142,7 +142,7 @@ static int disarm(struct urctx_ring *r)
 			sqe->user_data = ud_make(0, 0, KIND_UNWAKE);
 		}
 		ret = ring_wait(r, urctx_now() + ASK_AGAIN);
-		if (ret < 0 && ret != -EINTR)
+		if (ret < 0 && ret != -EINTR)	/* settle() waits, too */
 			return ret;
 	}
 	return 0;
@@ -188,7 +188,7 @@ static int wait_leaving(struct urctx_ring *r)
 		if (!r->leaving)
 			break;
 		ret = ring_sleep(r, ns, URCTX_NEVER);
-		if (ret < 0 && ret != -EINTR)
+		if (ret < 0 && ret != -EINTR)	/* he has not pushed yet */
 			return ret;
 	}
 	return 0;
