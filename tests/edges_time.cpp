@@ -31,6 +31,18 @@ TEST_CASE("clock: at both ends of what it can say", "[edges][clock]")
 	}
 	urctx_put(ctx);
 	CHECK(not_held == 0);
+	/* in a child nobody keeps the time yet, and there is no thread for it */
+	PASSES([] {
+		urctx_put(derive(nullptr));
+		held_clock clock;
+
+		refused_threads = 1000;
+		SHOULD(urctx_clock_advance(1) == -EAGAIN);
+		refused_threads = 0;
+		SHOULD(not_held == 0);
+		SHOULD(urctx_clock_advance(1) == 0);
+		return not_held != 0;
+	});
 }
 
 TEST_CASE("clock: who advances it sleeps while a callback does", "[edges][clock]")
@@ -193,7 +205,7 @@ int sleeps_by_the_clock(int err)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog prog = { sizeof(code) / sizeof(*code), code };
-	std::atomic<uint32_t> word{ 0 };
+	std::atomic<uint32_t> word{ 7 };
 	struct urctx_group g;
 
 	if (err && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ||
@@ -201,7 +213,7 @@ int sleeps_by_the_clock(int err)
 		return 77;
 	auto waits = [&](struct urctx *ctx) {
 		errno = EPROTO;
-		int ret = urctx_futex_wait(ctx, (uint32_t *)&word, 0);
+		int ret = urctx_futex_wait(ctx, (uint32_t *)&word, 7);
 		return errno == EPROTO ? ret : 1;
 	};
 	for (bool held : { false, true, false }) {
@@ -245,7 +257,7 @@ int sleeps_by_the_clock(int err)
 		SHOULD(one.join() == 0);
 		urctx_put(ctx);
 		/* it changes, and nobody says so */
-		word = 0;
+		word = 7;
 		if (held) {
 			SHOULD(urctx_clock_hold(0) == 0);
 			one_thread last([=] { return waits(nullptr); });
@@ -256,7 +268,7 @@ int sleeps_by_the_clock(int err)
 			SHOULD(last.join() == -EAGAIN);
 			urctx_clock_release();
 			SHOULD(told.join() == 0);
-			word = 0;
+			word = 7;
 		}
 	}
 	return 0;
