@@ -57,7 +57,7 @@ static int link_all(struct thread *t, struct urctx *n, struct extra *e,
 {
 	size_t i;
 
-	for (i = 0; i < nr; i++) {
+	for (i = 0; i < nr; i++) {	/* the first gets none */
 		struct urctx *p = parents[i];
 		struct slot *s;
 		uintptr_t w;

@@ -73,7 +73,7 @@ void readers_join(struct thread *t)
 	readers_left(t);
 	unlist(t);
 	for (b = &first_block; b; b = block_after(b))
-		for (i = 0; i < READERS; i++) {
+		for (i = 0; i < READERS; i++) {	/* any that is free */
 			void *none = NULL;
 
 			if (load_relaxed(&b->reader[i]) ||

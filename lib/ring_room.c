@@ -88,7 +88,7 @@ int ring_grow(struct urctx_ring *r, uint32_t slots)
 	struct ring_room *room;
 
 	if (slots > SLOTS_MAX)	/* uncovered: 4,194,304 ops in flight, and one more */
-		return -ENOMEM;
+		return -ENOMEM;	/* nor would there be memory */
 	room = room_alloc(slots, slots - r->slots + LINKS_SPARE);
 	if (!room)
 		return -ENOMEM;

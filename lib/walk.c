@@ -36,7 +36,7 @@ void walk_finish(struct walk *w)
 		w->kept = pin(w->root);
 	if (w->locked)
 		section_exit();
-	w->locked = false;
+	w->locked = false;	/* as the next begins */
 }
 
 bool pin(struct urctx *x)
