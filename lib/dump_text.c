@@ -137,7 +137,8 @@ static void add_value(struct text *t, const void *value)
 
 	/* it may be gone since, and its memory be anything */
 	/* NOLINTNEXTLINE(bugprone-sizeof-expression): the pointer is what is read */
-	if (!sys_peek(&at, value_key_place(value), sizeof(at)) || !at)
+	if (!sys_peek(&at, value_key_place(value), sizeof(at)) ||
+	    !at)	/* seldom: it has been freed a moment ago */
 		return;
 	if (sys_peek(&key, at, sizeof(key)) && peek_string(s, key.name)) {
 		add(t, " value=");

@@ -250,7 +250,7 @@ int64_t timers_next(void)
 	struct extra *e;
 
 	for (e = homeless; e; e = load_relaxed(&e->next))
-		if (e->when < when)
+		if (e->when < when)	/* seldom: no memory for a heap, for two */
 			when = e->when;
 	return when;
 }

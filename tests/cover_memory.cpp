@@ -76,6 +76,7 @@ static int at_its_limit(rlim_t room)
 {
 	std::vector<struct urctx *> made, roots;
 	struct urctx *root = derive(nullptr), *other = nullptr;
+	struct urctx *both[] = { derive(nullptr), root };
 	sigset_t two;
 	rlim_t was;
 	int ret;
@@ -83,6 +84,12 @@ static int at_its_limit(rlim_t room)
 	sigemptyset(&two);
 	sigaddset(&two, SIGUSR1);
 	sigaddset(&two, SIGUSR2);
+	/* what a join needs beside them is there, and the first has a slot */
+	if (urctx_with_any(both, 2, &other))
+		return __LINE__;
+	urctx_put(other);
+	other = nullptr;
+	both[1] = derive(nullptr);
 	made.reserve(MOST);
 	roots.reserve(MOST);
 	some_heap();
@@ -94,6 +101,16 @@ static int at_its_limit(rlim_t room)
 	ret = urctx_with_signals(root, &two, &other);
 	if (ret != -ENOMEM || other)
 		return __LINE__;
+	if (!roots.empty()) {	/* room for a context, and for no slot of the second */
+		urctx_put(roots.back());
+		roots.pop_back();
+	}
+	ret = urctx_with_any(both, 2, &other);
+	if (!ret)
+		urctx_put(other);
+	else if (ret != -ENOMEM || other)
+		return __LINE__;
+	other = nullptr;
 	urctx_cancel(root);		/* asks for none */
 	for (size_t i = 0; i < made.size(); i++)
 		if (urctx_done(made[i]) != (i % 2 == 1))
@@ -104,6 +121,8 @@ static int at_its_limit(rlim_t room)
 	urctx_put(other);
 	put_all(&made);
 	put_all(&roots);
+	urctx_put(both[0]);
+	urctx_put(both[1]);
 	urctx_put(root);
 	return 0;
 }

@@ -263,6 +263,21 @@ TEST_CASE("a ring that may not cancel is not asked twice", "[ring][rule62]")
 	CHECK(r.stats().stuck == 0);
 }
 
+/* In several naps, where he is watched. */
+TEST_CASE("who waits for nothing waits until his time", "[ring]")
+{
+	for (auto mode : MODES) {
+		INFO(mode.name);
+		ring r(8, mode.flags);
+		OR_SKIP(r);
+		int64_t end = urctx_now() + 12 * MSEC;
+
+		do
+			REQUIRE(urctx_ring_wait(r.r, end) == 0);
+		while (urctx_now() < end);
+	}
+}
+
 /* Whatever it is that he sleeps in, and whoever has to be told of what was put off. */
 TEST_CASE("who waits for ever is woken by what comes while he sleeps", "[ring]")
 {
