@@ -6,7 +6,6 @@
 #include <ctime>
 #include <dirent.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -359,38 +358,6 @@ TEST_CASE("G9: short threads leave nothing behind, whatever they used", "[edges]
 			thread(some).join();
 		return comes([=] { return resident_bytes() < base + (3U << 20); }) ? 0 : 1;
 	});
-}
-
-/* 509 are listed side by side: so many walk at once that others are behind those. */
-TEST_CASE("six hundred threads that walk at once", "[edges][house]")
-{
-	size_t nr = scaled(600), rounds = 2;
-	std::atomic<size_t> wrong{ 0 };
-
-	while (rounds--) {
-		std::atomic<size_t> there{ 0 };
-		gate go;
-		std::vector<std::unique_ptr<thread>> threads;	/* last: they use the others */
-
-		for (size_t i = 0; i < nr; i++)
-			threads.push_back(std::make_unique<thread>([&] {
-				struct urctx *parent = derive(nullptr), *kid = derive(parent);
-
-				urctx_cancel(parent);
-				wrong += !urctx_done(kid);
-				there++;
-				go.wait();
-				urctx_put(parent);
-				parent = derive(kid);
-				wrong += !urctx_done(parent);
-				urctx_put(parent);
-				urctx_put(kid);
-			}, SMALL_STACK));
-		while (there < nr)
-			sched_yield();
-		go.set();
-	}
-	CHECK(wrong == 0);
 }
 
 /* It has children of its own now and then, of one parent after the other. */

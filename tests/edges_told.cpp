@@ -42,6 +42,46 @@ TEST_CASE("G9: who waits for idle sleeps", "[edges][house][G9]")
 	urctx_put(parent);
 }
 
+/* 509 are listed side by side: so many walk at once that others are behind those. */
+TEST_CASE("six hundred threads that walk at once", "[edges]")
+{
+	size_t nr = scaled(600), rounds = 2;
+	std::atomic<size_t> wrong{ 0 };
+
+	while (rounds--) {
+		std::atomic<size_t> there{ 0 };
+		gate go;
+		std::vector<std::unique_ptr<thread>> threads;	/* last: they use the others */
+
+		for (size_t i = 0; i < nr; i++)
+			threads.push_back(std::make_unique<thread>([&] {
+				struct urctx *parent = derive(nullptr), *kid = derive(parent);
+
+				urctx_cancel(parent);
+				wrong += !urctx_done(kid);
+				there++;
+				go.wait();
+				urctx_put(parent);
+				parent = derive(kid);
+				wrong += !urctx_done(parent);
+				urctx_put(parent);
+				urctx_put(kid);
+			}, SMALL_STACK));
+		while (there < nr)
+			sched_yield();
+		go.set();
+		threads.clear();
+		/* who retires a batch looks at all of them */
+		for (int i = 0; i < 200; i++) {
+			struct urctx *parent = derive(nullptr);
+
+			urctx_put(derive(parent));
+			urctx_put(parent);
+		}
+	}
+	CHECK(wrong == 0);
+}
+
 static size_t open_fds()
 {
 	DIR *dir = opendir("/proc/self/fd");
