@@ -159,4 +159,25 @@ extern "C" ssize_t read(int fd, void *to, size_t size)
 	REAL(read, fd, to, size);
 	return ret_;
 }
+
+/* Each is looked up once, before there are threads: not in a child of fork(). */
+__attribute__((constructor)) static void look_up()
+{
+	mutex m = PTHREAD_MUTEX_INITIALIZER;
+	const struct timespec now = {};
+	const struct itimerspec none = {};
+	const sigset_t empty = {};
+	char c;
+
+	pthread_mutex_lock(&m);
+	pthread_mutex_unlock(&m);
+	if (!pthread_mutex_trylock(&m))
+		pthread_mutex_unlock(&m);
+	if (!pthread_mutex_clocklock(&m, CLOCK_MONOTONIC, &now))
+		pthread_mutex_unlock(&m);
+	signalfd(-2, &empty, 0);
+	timerfd_settime(-1, 0, &none, nullptr);
+	if (read(-1, &c, 1) < 0)
+		me = {};
+}
 #endif
