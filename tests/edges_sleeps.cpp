@@ -108,9 +108,9 @@ TEST_CASE("tokens are not for who is late, whether he has looked or not", "[edge
 /* The threads that are made next have the identities of those that were joined. */
 TEST_CASE("a group that is over joins nobody else's thread", "[edges][sync]")
 {
-	std::vector<std::unique_ptr<thread>> others;
 	struct urctx_group g;
 	gate over, go_on;
+	std::vector<std::unique_ptr<thread>> others;	/* gone before what they wait for */
 
 	REQUIRE(urctx_group_init(&g, nullptr, 0, nullptr) == 0);
 	over.set();
