@@ -2,6 +2,7 @@
 /* edges_signals.cpp - signals and errno, looked at from below */
 #include "edges_below.hpp"
 #include <catch2/catch.hpp>
+#include <dirent.h>
 #include <malloc.h>
 #include <sys/resource.h>
 #include <urctx/sync.h>
@@ -13,13 +14,20 @@ namespace
 /* The library's thread, or 0. */
 int housekeeper()
 {
-	for (int tid = getpid() + 1; tid < getpid() + 64; tid++) {
+	std::vector<std::string> tids;
+	DIR *tasks = opendir("/proc/self/task");
+
+	if (!tasks)
+		return 0;
+	while (const struct dirent *entry = readdir(tasks))
+		tids.emplace_back(entry->d_name);
+	closedir(tasks);	/* one descriptor at a time: there may be no more */
+	for (const auto &tid : tids) {
 		std::string name;
 
-		std::getline(std::ifstream("/proc/self/task/" + std::to_string(tid) + "/comm"),
-			     name);
+		std::getline(std::ifstream("/proc/self/task/" + tid + "/comm"), name);
 		if (name == "urctx")
-			return tid;
+			return std::stoi(tid);
 	}
 	return 0;
 }
