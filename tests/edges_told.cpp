@@ -93,6 +93,12 @@ static size_t open_fds()
 	return nr;
 }
 
+/* That it has ended, by its timer's interrupt, or not. */
+static bool says(int fd, bool ended)
+{
+	return ended ? will_be_readable(fd) : !readable(fd);
+}
+
 /* In the child of whoever made @fd of @ctx: it makes one of its own. */
 static int own_fd(struct urctx *ctx, int fd, bool ended, bool zero)
 {
@@ -105,7 +111,7 @@ static int own_fd(struct urctx *ctx, int fd, bool ended, bool zero)
 		return 1;
 	if (open_fds() != before)
 		return 2;
-	if (readable(fd) != ended)
+	if (!says(fd, ended))
 		return 3;
 	urctx_cancel(ctx);
 	if (!will_be_readable(fd))
@@ -132,7 +138,7 @@ static int in_two_processes(bool at_zero, bool ended, bool zero)
 	end = in_child([=] { return own_fd(ctx, fd, ended, zero); });
 	if (end.signal || end.code)
 		return end.signal ? 12 : end.code;
-	if (readable(fd) != ended)
+	if (!says(fd, ended))
 		return 13;
 	/* and one that does not ask for it */
 	end = in_child([=] {
@@ -141,7 +147,7 @@ static int in_two_processes(bool at_zero, bool ended, bool zero)
 	});
 	if (end.signal || end.code)
 		return end.signal ? 15 : end.code;
-	if (readable(fd) != ended)
+	if (!says(fd, ended))
 		return 16;
 	urctx_cancel(ctx);
 	if (!will_be_readable(fd))
