@@ -120,6 +120,7 @@ dist_tests='tests/check-core tests/check-ring tests/check-io examples/cancellati
 gate self-tests self_tests
 gate style scripts/check-style
 gate order scripts/check-order
+gate table scripts/verify --table
 gate headers scripts/check-headers
 gate gcc checked gcc
 gate go make_in build-ci/gcc check-go
