@@ -370,17 +370,6 @@ TEST_CASE("the library's thread sleeps while there is nothing to do", "[edges][G
 	urctx_put(ctx);
 }
 
-static size_t open_fds()
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
-
 /* Behind a grace period, which comes when it likes: a minute, at most. */
 TEST_CASE("a context's descriptor is closed when the context has gone", "[edges]")
 {

@@ -16,30 +16,6 @@ bool no_measure()
 	return TESTS_ASAN || TESTS_TSAN || TESTS_VALGRIND;
 }
 
-size_t threads_now()
-{
-	DIR *dir = opendir("/proc/self/task");
-	size_t nr = 0;
-
-	while (struct dirent *d = readdir(dir))
-		nr += d->d_name[0] != '.';
-	closedir(dir);
-	return nr;
-}
-
-/* A minute, at most. */
-bool will_be(const std::function<bool()> &what)
-{
-	const struct timespec ts = { 0, 5000000 };
-
-	for (int looks = 0; looks < 12000; looks++) {
-		if (what())
-			return true;
-		nanosleep(&ts, nullptr);
-	}
-	return false;
-}
-
 size_t at_random(size_t below)
 {
 	static uint64_t seed = 1;
@@ -68,9 +44,9 @@ struct ending alone(const std::function<int()> &fn)
 /* What a burst took goes back, and then the library's thread goes. */
 int all_back(size_t base, size_t most, int code)
 {
-	if (!will_be([=] { return resident_bytes() < base + (most - base) / 4; }))
+	if (!becomes([=] { return resident_bytes() < base + (most - base) / 4; }))
 		return code;
-	return will_be([] { return threads_now() == 1; }) ? 0 : code + 1;
+	return becomes([] { return threads_now() == 1; }) ? 0 : code + 1;
 }
 
 int bursts()
@@ -98,7 +74,7 @@ int bursts()
 			urctx_put(some[i]);
 			some[i] = nullptr;
 		}
-	if (!will_be([] { return threads_now() == 1; }))
+	if (!becomes([] { return threads_now() == 1; }))
 		return 3;
 	for (struct urctx *&ctx : some)
 		if (!ctx)

@@ -50,16 +50,6 @@ extern std::atomic<int> refused_threads;	/* so many are EINVAL first */
 extern std::atomic<bool> close_0, stop_reader;
 extern gate *reader_is_in, *reader_goes_on;
 
-constexpr struct timespec moment = { 0, 1000000 };
-
-/* A minute at most. */
-inline bool becomes(const std::function<bool()> &is)
-{
-	for (int looks = 0; looks < 60000 && !is(); looks++)
-		nanosleep(&moment, nullptr);
-	return is();
-}
-
 inline bool is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;

@@ -31,41 +31,12 @@ struct urctx *valued(struct urctx *parent)
 	return ctx;
 }
 
-void moment(long ns = 1000000)
-{
-	const struct timespec ts = { 0, ns };
-
-	nanosleep(&ts, nullptr);
-}
-
-/* A minute, at most. */
-bool comes(const std::function<bool()> &what)
-{
-	for (int looks = 0; looks < 60000; looks++) {
-		if (what())
-			return true;
-		moment();
-	}
-	return false;
-}
-
-size_t tasks()
-{
-	DIR *dir = opendir("/proc/self/task");
-	size_t nr = 0;
-
-	while (struct dirent *d = readdir(dir))
-		nr += d->d_name[0] != '.';
-	closedir(dir);
-	return nr;
-}
-
 /* At so many looks in a row: one that spins is never seen so. */
 bool stays_asleep(pid_t tid)
 {
 	int in_a_row = 0;
 
-	return comes([&] {
+	return becomes([&] {
 		std::string state;
 
 		std::getline(std::ifstream("/proc/self/task/" + std::to_string(tid) +
@@ -210,7 +181,7 @@ TEST_CASE("G9: whichever child is the last, its parent stays until then", "[edge
 		urctx_put(child[last]);
 		urctx_put(other[last]);
 		idle += urctx_wait_idle(held, 1) != 0;
-		late += !comes([] { return gone == 1; });
+		late += !becomes([] { return gone == 1; });
 		urctx_put(held);
 	}
 	CHECK(early == 0);
@@ -312,7 +283,7 @@ TEST_CASE("what a callback puts is released by the next who puts", "[edges][G9]"
 			gone = 0;
 			cb.also = [&] {
 				urctx_put(ctx);
-				went = comes([] { return tasks() == 1; });
+				went = becomes([] { return threads_now() == 1; });
 			};
 			if (cb.after(ctx))
 				return 1;
@@ -367,7 +338,7 @@ TEST_CASE("what a callback puts is released by the library's thread", "[edges][G
 		urctx_cancel(ctx);
 		if (!slept)
 			return 3;
-		if (!comes([] { return gone == 1; }))
+		if (!becomes([] { return gone == 1; }))
 			return 4;
 		urctx_put(sig);
 		return 0;
@@ -394,7 +365,7 @@ TEST_CASE("a child that a callback forks has one timekeeper", "[edges]")
 			context later(nullptr, 300);
 			counted other;
 
-			_exit(other.after(later) ? 2 : tasks() != 1);
+			_exit(other.after(later) ? 2 : threads_now() != 1);
 		}
 		waitpid(pid, &status, 0);
 	};

@@ -18,29 +18,10 @@ constexpr int64_t HOUR = 3600 * SEC;
 std::atomic<size_t> released{ 0 };
 const struct urctx_key counts = { "counts", [](void *) { released++; } };
 
-/* A minute, at most. */
-bool comes(const std::function<bool()> &what)
-{
-	const struct timespec moment = { 0, 1000000 };
-
-	for (int looks = 0; looks < 60000; looks++) {
-		if (what())
-			return true;
-		nanosleep(&moment, nullptr);
-	}
-	return false;
-}
-
 /* It has gone, or is not there yet. */
 bool alone()
 {
-	DIR *dir = opendir("/proc/self/task");
-	size_t nr = 0;
-
-	while (struct dirent *d = readdir(dir))
-		nr += d->d_name[0] != '.';
-	closedir(dir);
-	return nr == 1;
+	return threads_now() == 1;
 }
 
 struct urctx *timeout(int64_t ns)
@@ -106,7 +87,7 @@ TEST_CASE("a deadline that has passed is told by a thread that was not there", "
 
 			if (cb.after(ctx))
 				return 1;
-			if (!comes([&] { return cb.ran == 1; }))
+			if (!becomes([&] { return cb.ran == 1; }))
 				return 2;
 			if (urctx_err(ctx) != -ETIME)
 				return 3;
@@ -120,11 +101,11 @@ TEST_CASE("a deadline that has passed is told by a thread that was not there", "
 		if (later.after(other) || !urctx_stop(&later.cb))
 			return 1;
 		urctx_put(other);
-		if (!comes(alone))
+		if (!becomes(alone))
 			return 2;
 		if (cb.after(ctx))
 			return 3;
-		if (!comes([&] { return cb.ran == 1; }))
+		if (!becomes([&] { return cb.ran == 1; }))
 			return 4;
 		urctx_put(ctx);
 		return 0;
@@ -143,7 +124,7 @@ TEST_CASE("who reads signals keeps time and releases, too", "[edges][house]")
 
 			if (cb.after(ctx))
 				return 1;
-			if (!comes([&] { return cb.ran == 1; }))
+			if (!becomes([&] { return cb.ran == 1; }))
 				return 2;
 			if (urctx_err(ctx) != -ETIME)
 				return 3;
@@ -154,7 +135,7 @@ TEST_CASE("who reads signals keeps time and releases, too", "[edges][house]")
 			if (puts.after(val))
 				return 4;
 			urctx_cancel(val);
-			if (!comes([] { return released == 1; }))
+			if (!becomes([] { return released == 1; }))
 				return 5;
 		}
 		urctx_put(sig);
@@ -177,11 +158,11 @@ TEST_CASE("many deadlines, one after the other", "[edges][house]")
 
 		REQUIRE(fd >= 0);
 		REQUIRE(cb.after(ctx) == 0);
-		told = comes([&] { return cb.ran == 1; });
+		told = becomes([&] { return cb.ran == 1; });
 		(void)urctx_stop(&cb.cb);
 		urctx_put(ctx);
 		/* nor is it kept by who has told it */
-		CHECK(comes([&] { return fcntl(fd, F_GETFD) < 0; }));
+		CHECK(becomes([&] { return fcntl(fd, F_GETFD) < 0; }));
 	}
 	CHECK(told);
 }
@@ -286,7 +267,7 @@ TEST_CASE("G9: the library's thread goes when its timers have", "[edges][house][
 				urctx_put(parent);
 			}
 		}
-		return comes(alone) ? 0 : 9;
+		return becomes(alone) ? 0 : 9;
 	});
 }
 
@@ -327,9 +308,9 @@ TEST_CASE("G9: chunks alone are reason enough to give memory back", "[edges][hou
 		}
 		if (most - base < (2U << 20))	/* other tests had left enough */
 			return 0;
-		if (!comes([=] { return resident_bytes() < base + (most - base) / 2; }))
+		if (!becomes([=] { return resident_bytes() < base + (most - base) / 2; }))
 			return 1;
-		return comes(alone) ? 0 : 2;
+		return becomes(alone) ? 0 : 2;
 	});
 }
 
@@ -356,7 +337,7 @@ TEST_CASE("G9: short threads leave nothing behind, whatever they used", "[edges]
 		base = resident_bytes();
 		for (int i = 0; i < 3000; i++)
 			thread(some).join();
-		return comes([=] { return resident_bytes() < base + (3U << 20); }) ? 0 : 1;
+		return becomes([=] { return resident_bytes() < base + (3U << 20); }) ? 0 : 1;
 	});
 }
 
@@ -422,13 +403,13 @@ TEST_CASE("G9: timers that were dropped are thrown out before their time", "[edg
 				return 2;
 			urctx_put(ctx);
 		}
-		if (!comes([=] { return resident_bytes() < base + (4U << 20); }))
+		if (!becomes([=] { return resident_bytes() < base + (4U << 20); }))
 			return 3;
 		/* and the last of them is no reason to stay, nor is one that has come */
 		if (!urctx_stop(&first.cb))
 			return 4;
 		urctx_put(stays);
-		return comes(alone) ? 0 : 5;
+		return becomes(alone) ? 0 : 5;
 	});
 }
 
@@ -460,6 +441,6 @@ TEST_CASE("a poll ends at its deadline without memory, too", "[edges][house]")
 		while (urctx_now() < when)
 			for (int i = 0; i < 100; i++)
 				(void)urctx_done(ctx);
-		return comes([&] { return urctx_done(ctx); }) ? 0 : 3;
+		return becomes([&] { return urctx_done(ctx); }) ? 0 : 3;
 	});
 }

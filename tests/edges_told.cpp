@@ -82,17 +82,6 @@ TEST_CASE("six hundred threads that walk at once", "[edges]")
 	CHECK(wrong == 0);
 }
 
-static size_t open_fds()
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t nr = 0;
-
-	while (readdir(dir))
-		nr++;
-	closedir(dir);
-	return nr;
-}
-
 /* That it has ended, by its timer's interrupt, or not. */
 static bool says(int fd, bool ended)
 {

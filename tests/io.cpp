@@ -19,17 +19,6 @@ bool has_uring()
 	return has;
 }
 
-size_t open_fds()
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 caller::caller(std::function<long()> call)
 {
 	t = std::make_unique<thread>([this, call] {

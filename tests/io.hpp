@@ -144,7 +144,6 @@ private:
 	std::unique_ptr<thread> t;
 };
 
-size_t open_fds();
 
 /* Until thread @tid sleeps in a system call, or @over says so. */
 void until_asleep(int tid, const std::function<bool()> &over);

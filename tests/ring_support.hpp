@@ -245,17 +245,6 @@ struct context {
 	struct urctx *c;
 };
 
-inline size_t open_fds()
-{
-	DIR *dir = opendir("/proc/self/fd");
-	size_t n = 0;
-
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
-}
-
 inline void cancel_elsewhere(struct urctx *ctx, const struct urctx_cause *cause)
 {
 	thread([=] { urctx_cancel_cause(ctx, cause); }).join();

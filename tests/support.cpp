@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* support.cpp - memory of this process, and children that may die */
 #include "support.hpp"
+#include <ctime>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -29,6 +31,39 @@ size_t resident_bytes()
 	}
 	fclose(f);
 	return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static size_t entries(const char *directory)
+{
+	DIR *dir = opendir(directory);
+	size_t nr = 0;
+
+	while (const struct dirent *entry = readdir(dir))
+		nr += entry->d_name[0] != '.';
+	closedir(dir);
+	return nr;
+}
+
+size_t open_fds()
+{
+	return entries("/proc/self/fd");
+}
+
+size_t threads_now()
+{
+	return entries("/proc/self/task");
+}
+
+bool becomes(const std::function<bool()> &is)
+{
+	const struct timespec moment = { 0, 1000000 };
+
+	for (int looks = 0; looks < 60000; looks++) {
+		if (is())
+			return true;
+		nanosleep(&moment, nullptr);
+	}
+	return false;
 }
 
 /* What the child says, until it ends or its time is up: false, it is late. */

@@ -216,6 +216,11 @@ inline bool same_word(const struct urctx *ctx, const struct urctx_cause *cause)
 }
 
 size_t resident_bytes();		/* of this process, now */
+size_t open_fds();
+size_t threads_now();
+
+/* A minute at most. */
+bool becomes(const std::function<bool()> &is);
 
 struct ending {
 	bool late;			/* killed: it had not ended in time */
