@@ -109,7 +109,9 @@
  *    that it inherited wait for its first derivation with a deadline.  A callback
  *    that another thread was running at the fork counts as running in the child
  *    for ever: urctx_stop() of it does not return there, urctx_try_stop() does.
- *    fork() waits for a grace period of the housekeeper, 100 ms at most.
+ *    fork() waits for a grace period of the housekeeper, and for a thread's
+ *    first use, 100 ms at most.  It cannot wait for a thread's end: a child that
+ *    was forked in the 100 ns of liburcu's own destructor finds liburcu locked.
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
  *    of its peak: its cancel and its last put scan them.  What is put serves

@@ -11,7 +11,9 @@
  *
  * A fork in the middle of the housekeeper's grace period would leave liburcu's
  * mutex taken in the child: fork waits for its end, HOLD_LIMIT at most (whoever
- * forks inside a section would wait for himself).
+ * forks inside a section would wait for himself).  And for the end of a thread's
+ * first section.  What nobody can wait for is the end of a thread: liburcu's own
+ * destructor takes these mutexes for some 100 ns after all that is ours to call.
  */
 #include "fork.h"
 
@@ -31,17 +33,19 @@ static pthread_mutex_t grace = PTHREAD_MUTEX_INITIALIZER;
 static uint32_t forks;
 static __thread bool held, held_join;	/* glibc runs forks side by side */
 
-/* Around a thread's first section: liburcu has a mutex taken in there, too. */
+/* Around a thread's first section: liburcu has mutexes taken in there, too. */
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
 void fork_hold_join(void)
 {
-	pthread_mutex_lock(&joining);
+	if (!held_join)		/* a hook of the application's, around this fork */
+		pthread_mutex_lock(&joining);
 }
 
 void fork_release_join(void)
 {
-	pthread_mutex_unlock(&joining);
+	if (!held_join)
+		pthread_mutex_unlock(&joining);
 }
 
 void fork_hold(void)
@@ -71,6 +75,7 @@ static void fork_parent(void)
 	signals_fork_release();
 	if (held_join)
 		pthread_mutex_unlock(&joining);
+	held_join = false;
 	if (held)
 		pthread_mutex_unlock(&grace);
 }
@@ -81,6 +86,7 @@ static void fork_child(void)
 		pthread_mutex_unlock(&joining);
 	else
 		pthread_mutex_init(&joining, NULL);
+	held_join = false;
 	if (held)
 		pthread_mutex_unlock(&grace);
 	else			/* the housekeeper's, for ever */

@@ -76,6 +76,8 @@ static inline void rcu_reader_gone(void *reader)
 	(void)reader;
 }
 
+extern DECLARE_URCU_TLS(struct urcu_bp_reader *, urcu_bp_reader);
+
 #else
 
 /*
@@ -98,6 +100,16 @@ static inline void rcu_reader_gone(void *reader)
 	CMM_STORE_SHARED(((struct urcu_bp_reader *)reader)->ctr, 0);
 }
 
+#endif
+
+#ifdef URCTX_MC
+#define rcu_reader_new()	false
+#else
+/* This thread has not been in a section: liburcu will take mutexes for its first. */
+static inline bool rcu_reader_new(void)
+{
+	return !URCU_TLS(urcu_bp_reader);
+}
 #endif
 
 #endif

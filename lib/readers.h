@@ -49,6 +49,8 @@ static inline void section_enter(void)
 {
 	struct thread *t = this_thread();
 
+	if (__builtin_expect(rcu_reader_new(), 0))
+		section_first();
 	rcu_enter();
 	mc_reader(1);
 	if (__builtin_expect(t->reader != rcu_reader(), 0)) {

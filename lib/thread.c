@@ -3,6 +3,7 @@
  * thread.c - a thread's first use of the library, its exit, and fork()
  */
 #include "fork.h"
+#include "rcu.h"
 #include "readers.h"
 #include "slab.h"
 #include "thread.h"
@@ -47,8 +48,15 @@ void thread_register(struct thread *t)
 	 * liburcu maps memory for a thread's first section: here, where there
 	 * may be some to map, and not in a cancel, which a signal may bring.
 	 */
-	fork_hold_join();
 	section_enter();
 	section_exit();
+}
+
+void section_first(void)
+{
+	fork_register();		/* from here on forks are known of */
+	fork_hold_join();
+	rcu_enter();
+	rcu_exit();
 	fork_release_join();
 }

@@ -69,6 +69,9 @@ static inline struct thread *this_thread(void)
 /* First use by this thread: its exit gives the caches back. */
 void thread_register(struct thread *t);
 
+/* A thread's first section, by whatever call it comes: a fork waits for its end. */
+void section_first(void);
+
 static inline struct slot **thread_hint(struct thread *t, const struct urctx *p)
 {
 	return &t->hint[((uintptr_t)p >> 6) % HINTS];

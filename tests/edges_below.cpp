@@ -12,6 +12,7 @@ std::atomic<size_t> opened{ 0 }, joinable{ 0 }, rings{ 0 };
 std::atomic<int> refused_threads{ 0 };
 std::atomic<bool> close_0{ false }, stop_reader{ false };
 gate *reader_is_in, *reader_goes_on;
+void (*older_hooks)();
 
 namespace
 {
@@ -61,6 +62,8 @@ extern "C" int pthread_mutex_lock(mutex *m) noexcept
 	REAL(pthread_mutex_lock, m);
 	if (!ret_)
 		took(m);
+	if (me.locked)
+		(*me.locked)(m);
 	return ret_;
 }
 
@@ -84,6 +87,8 @@ extern "C" int pthread_mutex_unlock(mutex *m) noexcept
 extern "C" int pthread_mutex_clocklock(mutex *m, clockid_t id,
 				       const struct timespec *until) noexcept
 {
+	if (me.asks)
+		(*me.asks)(m);
 	REAL(pthread_mutex_clocklock, m, id, until);
 	if (!ret_)
 		took(m);
@@ -160,6 +165,12 @@ extern "C" ssize_t read(int fd, void *to, size_t size)
 	return ret_;
 }
 
+static void hook()
+{
+	if (older_hooks)
+		older_hooks();
+}
+
 /* Each is looked up once, before there are threads: not in a child of fork(). */
 __attribute__((constructor)) static void look_up()
 {
@@ -179,5 +190,6 @@ __attribute__((constructor)) static void look_up()
 	timerfd_settime(-1, 0, &none, nullptr);
 	if (read(-1, &c, 1) < 0)
 		me = {};
+	pthread_atfork(hook, hook, hook);
 }
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* edges_time.cpp - the held clock and forks, looked at from below */
+/* edges_time.cpp - the held clock, looked at from below */
 #include "edges_below.hpp"
 #include <catch2/catch.hpp>
 #include <linux/filter.h>
@@ -7,7 +7,6 @@
 #include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <urctx/sync.h>
-#include <urctx/value.h>
 
 #if !TESTS_TSAN
 TEST_CASE("clock: at both ends of what it can say", "[edges][clock]")
@@ -286,106 +285,6 @@ TEST_CASE("clock: sleeps on one word and on two, with futex_waitv() and without"
 		CHECK(end.signal == 0);
 		CHECK((end.code == 0 || (err && end.code == 77)));
 	}
-}
-
-namespace
-{
-std::atomic<size_t> gone{ 0 };
-const struct urctx_key going = { "going", [](void *) { gone++; } };
-
-/* Threads come, contexts go: 0, or what was wrong. */
-int all_goes_on()
-{
-	struct urctx *parent = nullptr;
-
-	SHOULD(me.nr == 0);
-	SHOULD(not_held == 0);
-	gone = 0;
-	SHOULD(urctx_with_value(nullptr, &going, &gone, &parent) == 0);
-	thread([=] { urctx_put(derive(parent)); }).join();
-	urctx_put(parent);
-	SHOULD(becomes([] { return gone == 1; }));
-	SHOULD(not_held == 0);
-	return 0;
-}
-}
-
-TEST_CASE("fork: it waits for a moment, and what is not its own by then is new", "[edges][fork]")
-{
-	mutex *waited[2];
-	pid_t pid;
-
-	REQUIRE(all_goes_on() == 0);
-	me.waits = 0;
-	int64_t before = urctx_now();
-	PASSES(all_goes_on);
-	REQUIRE(me.waits == 2);
-	/* a tenth of a second in all */
-	CHECK(me.until[0] > before + SEC / 20);
-	CHECK(me.until[1] > before + SEC / 20);
-	CHECK(me.nr == 0);
-	waited[0] = me.waited[0];
-	waited[1] = me.waited[1];
-	for (mutex *m : waited) {
-		gate has, over;
-		thread other([&] {
-			pthread_mutex_lock(m);
-			has.set();
-			over.wait();
-			pthread_mutex_unlock(m);
-		});
-
-		has.wait();
-		struct ending end = in_child(all_goes_on);
-		over.set();
-		other.join();
-		INFO(end.said);
-		CHECK_FALSE(end.late);
-		CHECK(end.signal == 0);
-		CHECK(end.code == 0);
-		CHECK(all_goes_on() == 0);
-	}
-	/* and its children are children of it, and theirs */
-	pid = fork();
-	if (!pid) {
-		if (all_goes_on())
-			_exit(1);
-		pid = fork();
-		if (!pid)
-			_exit(all_goes_on());
-		_exit(waited_for(pid) ? 2 : 0);
-	}
-	CHECK(waited_for(pid) == 0);
-}
-
-/* A thread that comes to the library by signals while another forks. */
-TEST_CASE("fork: who comes to wait for signals meanwhile is not waited for", "[edges][fork]")
-{
-	PASSES([] {
-		blocked b({ SIGUSR1 });
-		std::unique_ptr<one_thread> comes;
-		bool still = false;
-		once at = { [&](mutex *) {
-			comes = std::make_unique<one_thread>([] {
-				urctx_put(context_of(SIGUSR1));
-				return 0;
-			});
-			still = comes->stands_still();
-		} };
-		pid_t pid;
-
-		urctx_put(derive(nullptr));
-		me.waits = 0;
-		me.timed = &at;
-		pid = fork();
-		if (!pid)
-			_exit(0);
-		me.timed = nullptr;
-		SHOULD(waited_for(pid) == 0);
-		SHOULD(still);
-		SHOULD(comes->join() == 0);
-		return 0;
-	});
 }
 
 TEST_CASE("a group that starts tasks anyway has its limit", "[edges][sync]")

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT */
+/* edges_fork.cpp - what other threads are about while one forks, looked at from below */
+#include "edges_below.hpp"
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <urctx/value.h>
+
+#if !TESTS_TSAN
+namespace
+{
+std::atomic<size_t> gone{ 0 };
+const struct urctx_key going = { "going", [](void *) { gone++; } };
+
+/* Threads come, contexts go: 0, or what was wrong. */
+int all_goes_on()
+{
+	struct urctx *parent = nullptr;
+
+	SHOULD(me.nr == 0);
+	SHOULD(not_held == 0);
+	gone = 0;
+	SHOULD(urctx_with_value(nullptr, &going, &gone, &parent) == 0);
+	thread([=] { urctx_put(derive(parent)); }).join();
+	urctx_put(parent);
+	SHOULD(becomes([] { return gone == 1; }));
+	SHOULD(not_held == 0);
+	return 0;
+}
+}
+
+TEST_CASE("fork: it waits for a moment, and what is not its own by then is new", "[edges][fork]")
+{
+	mutex *waited[2];
+	pid_t pid;
+
+	REQUIRE(all_goes_on() == 0);
+	me.waits = 0;
+	int64_t before = urctx_now();
+	PASSES(all_goes_on);
+	REQUIRE(me.waits == 2);
+	/* a tenth of a second in all */
+	CHECK(me.until[0] > before + SEC / 20);
+	CHECK(me.until[1] > before + SEC / 20);
+	CHECK(me.nr == 0);
+	waited[0] = me.waited[0];
+	waited[1] = me.waited[1];
+	for (mutex *m : waited) {
+		gate has, over;
+		thread other([&] {
+			pthread_mutex_lock(m);
+			has.set();
+			over.wait();
+			pthread_mutex_unlock(m);
+		});
+
+		has.wait();
+		struct ending end = in_child(all_goes_on);
+		over.set();
+		other.join();
+		INFO(end.said);
+		CHECK_FALSE(end.late);
+		CHECK(end.signal == 0);
+		CHECK(end.code == 0);
+		CHECK(all_goes_on() == 0);
+	}
+	/* and its children are children of it, and theirs */
+	pid = fork();
+	if (!pid) {
+		if (all_goes_on())
+			_exit(1);
+		pid = fork();
+		if (!pid)
+			_exit(all_goes_on());
+		_exit(waited_for(pid) ? 2 : 0);
+	}
+	CHECK(waited_for(pid) == 0);
+}
+
+/* A thread that comes to the library by signals while another forks. */
+TEST_CASE("fork: who comes to wait for signals meanwhile is not waited for", "[edges][fork]")
+{
+	PASSES([] {
+		blocked b({ SIGUSR1 });
+		std::unique_ptr<one_thread> comes;
+		bool still = false;
+		once at = { [&](mutex *) {
+			comes = std::make_unique<one_thread>([] {
+				urctx_put(context_of(SIGUSR1));
+				return 0;
+			});
+			still = comes->stands_still();
+		} };
+		pid_t pid;
+
+		urctx_put(derive(nullptr));
+		me.waits = 0;
+		me.timed = &at;
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		me.timed = nullptr;
+		SHOULD(waited_for(pid) == 0);
+		SHOULD(still);
+		SHOULD(comes->join() == 0);
+		return 0;
+	});
+}
+
+namespace
+{
+/* A thread's first use of the library, held up behind its nth mutex. */
+struct held_up {
+	held_up(struct urctx *ctx, int nth)
+		: t([=] {
+			  int nr = 0;
+			  once at;
+			  std::function<void(mutex *)> stop = [&](mutex *) {
+				  at.fn = stop;
+				  if (++nr != nth)
+					  return;
+				  at.fn = nullptr;
+				  std::copy(me.held, me.held + me.nr, has);
+				  is_in = true;
+				  stands.set();
+				  goes.wait();
+			  };
+
+			  at.fn = stop;
+			  me.locked = &at;
+			  urctx_cancel(ctx);
+			  me.locked = nullptr;
+			  stands.set();
+			  return 0;
+		  })
+	{
+		stands.wait();
+	}
+	/* Who has to wait for it lets it go on, and is not held up himself. */
+	void asked_for(mutex *m)
+	{
+		if (std::find(has, has + 16, m) == has + 16)
+			return;
+		asked = true;
+		goes.set();
+		t.join();
+	}
+	~held_up()
+	{
+		goes.set();
+		if (!asked)
+			t.join();
+	}
+
+	mutex *has[16] = {};
+	bool is_in = false, asked = false;
+	gate stands, goes;
+	one_thread t;			/* last: it uses the others */
+};
+}
+
+/* liburcu takes mutexes, and the child of one who forks meanwhile could not. */
+TEST_CASE("fork: a thread's first section, whichever call it comes by, is waited for",
+	  "[edges][fork]")
+{
+	bool more = true;
+
+	for (int nth = 1; more && nth < 16; nth++) {
+		INFO("held up with mutex " << nth);
+		struct ending end = in_child([nth] {
+			struct urctx *ctx = derive(nullptr), *below = derive(ctx);
+			counted cb;
+			SHOULD(cb.after(below) == 0);
+			held_up comes(ctx, nth);
+			std::function<void(mutex *)> asks = [&](mutex *m) { comes.asked_for(m); };
+
+			if (!comes.is_in)
+				return 77;
+			me.asks = &asks;
+			pid_t pid = fork();
+			if (!pid) {
+				alarm(60);
+				_exit(all_goes_on());
+			}
+			me.asks = nullptr;
+			SHOULD(waited_for(pid) == 0);
+			SHOULD(comes.asked);
+			SHOULD(cb.ran == 1);
+			urctx_put(below);
+			urctx_put(ctx);
+			return 0;
+		});
+
+		INFO(end.said);
+		CHECK_FALSE(end.late);
+		CHECK(end.signal == 0);
+		more = end.code != 77;
+		CHECK((end.code == 0 || (!more && nth > 1)));
+	}
+	CHECK_FALSE(more);
+}
+
+/* Older than the library's own: they run while these have hold of everything. */
+TEST_CASE("fork: a hook of the application's may be a thread's first use", "[edges][fork]")
+{
+	static struct urctx *ctx;
+	static counted cb;
+
+	PASSES([] {
+		ctx = derive(nullptr);
+		SHOULD(cb.after(ctx) == 0);
+		one_thread forks([] {
+			alarm(60);
+			older_hooks = [] { urctx_cancel(ctx); };
+			pid_t pid = fork();
+			older_hooks = nullptr;
+			if (!pid)
+				_exit(cb.ran == 1 ? all_goes_on() : 2);
+			return waited_for(pid);
+		});
+		SHOULD(forks.join() == 0);
+		SHOULD(cb.ran == 1);
+		urctx_put(ctx);
+		return all_goes_on();
+	});
+}
+#endif
