@@ -72,8 +72,8 @@ void signals_follow(void)
 	store_relaxed(&signals_moved, false);
 	if (signals_contexts() && reader < 0)
 		open_both();
-	else if (!signals_contexts() && reader >= 0 &&
-		 fetch_or(&rung, 0, FD_USED) == due)
+	else if (!signals_contexts() && reader >= 0 &&	/* seldom: refused while there were */
+		 fetch_or(&rung, 0, FD_USED) == due)	/* seldom: it is being rung */
 		close_both();
 }
 

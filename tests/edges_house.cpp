@@ -4,7 +4,6 @@
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <ctime>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>

@@ -4,7 +4,6 @@
 #include "still.hpp"
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
