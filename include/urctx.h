@@ -102,8 +102,8 @@
  *    call that takes them until its description says otherwise.  So are, at
  *    all times, names that end in an underscore.
  *  - Async-signal-safe: urctx_done(); and, on a thread that has derived or
- *    armed before, urctx_cancel() where all callbacks it may run are.  Nothing
- *    else.  Threads need no registration.
+ *    armed before and does not run destructors of its end, urctx_cancel() where
+ *    all callbacks it may run are.  Nothing else.  Threads need no registration.
  *  - fork(): the child may use, cancel and put what it inherited and derive
  *    anew; nothing of that reaches the parent process.  Callbacks of deadlines
  *    that it inherited wait for its first derivation with a deadline.  A callback

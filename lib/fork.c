@@ -36,16 +36,23 @@ static __thread bool held, held_join;	/* glibc runs forks side by side */
 /* Around a thread's first section: liburcu has mutexes taken in there, too. */
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
-void fork_hold_join(void)
+void fork_hold_join(struct fork_joins *j)
 {
+	sigset_t all;
+
+	j->err = errno;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &j->signals);
 	if (!held_join)		/* a hook of the application's, around this fork */
 		pthread_mutex_lock(&joining);
 }
 
-void fork_release_join(void)
+void fork_release_join(const struct fork_joins *j)
 {
 	if (!held_join)
 		pthread_mutex_unlock(&joining);
+	pthread_sigmask(SIG_SETMASK, &j->signals, NULL);
+	errno = j->err;
 }
 
 void fork_hold(void)
@@ -58,15 +65,25 @@ void fork_release(void)
 	pthread_mutex_unlock(&grace);
 }
 
+static void hold(bool *is, pthread_mutex_t *m, const struct timespec *until)
+{
+	if (!*is)
+		*is = !pthread_mutex_clocklock(m, CLOCK_MONOTONIC, until);
+}
+
 static void fork_prepare(void)
 {
 	int64_t until = sys_now_real() + HOLD_LIMIT;
 	struct timespec ts = { until / 1000000000, until % 1000000000 };
 	int saved = errno;
 
-	held = !pthread_mutex_clocklock(&grace, CLOCK_MONOTONIC, &ts);
-	held_join = !pthread_mutex_clocklock(&joining, CLOCK_MONOTONIC, &ts);
+	held = held_join = false;
+	hold(&held, &grace, &ts);
+	hold(&held_join, &joining, &ts);
 	signals_fork_hold();
+	/* a fork beside this one had all three, and is over */
+	hold(&held, &grace, &ts);
+	hold(&held_join, &joining, &ts);
 	errno = saved;
 }
 
@@ -99,7 +116,11 @@ static void fork_child(void)
 	house_forked();
 }
 
-static void hooks_install(void)
+/*
+ * As the library is loaded.  The application's hooks are newer: what they wait for
+ * before a fork is not held up by us, and in a child they find all of this done.
+ */
+__attribute__((constructor)) static void hooks_install(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }
@@ -107,11 +128,4 @@ static void hooks_install(void)
 uint32_t fork_count(void)
 {
 	return load_relaxed(&forks);
-}
-
-void fork_register(void)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, hooks_install);
 }

@@ -24,6 +24,7 @@
  * TSan sees neither liburcu's volatile accesses nor its fences.  What it has to
  * know is that a section that has ended happens before the grace period's end.
  */
+#include <urcu/tls-compat.h>
 #include <urcu/urcu-bp.h>
 void __tsan_acquire(void *addr);
 void __tsan_release(void *addr);

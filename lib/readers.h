@@ -8,7 +8,7 @@
 #include "rcu.h"
 #include "thread.h"
 
-/* This thread is one; its sections count from here.  In a section. */
+/* This thread is one; its sections count from here. */
 void readers_join(struct thread *t);
 void readers_left(struct thread *t);
 
@@ -49,15 +49,10 @@ static inline void section_enter(void)
 {
 	struct thread *t = this_thread();
 
-	if (__builtin_expect(rcu_reader_new(), 0))
-		section_first();
+	if (__builtin_expect(rcu_reader_new() || t->reader != rcu_reader(), 0))
+		section_first(t);
 	rcu_enter();
 	mc_reader(1);
-	if (__builtin_expect(t->reader != rcu_reader(), 0)) {
-		if (!t->id)		/* its exit takes it out of the table */
-			thread_register(t);
-		readers_join(t);
-	}
 }
 
 static inline void section_exit(void)

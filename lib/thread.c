@@ -43,7 +43,6 @@ void thread_register(struct thread *t)
 	t->chunks.room = CACHE_CHUNKS;
 	t->extras.room = CACHE_CHUNKS;
 	sys_thread_exits(thread_exit);
-	fork_register();
 	/*
 	 * liburcu maps memory for a thread's first section: here, where there
 	 * may be some to map, and not in a cancel, which a signal may bring.
@@ -52,11 +51,19 @@ void thread_register(struct thread *t)
 	section_exit();
 }
 
-void section_first(void)
+void section_first(struct thread *t)
 {
-	fork_register();		/* from here on forks are known of */
-	fork_hold_join();
-	rcu_enter();
-	rcu_exit();
-	fork_release_join();
+	if (!t->id)		/* its exit takes it out of the table */
+		thread_register(t);
+	if (rcu_reader_new()) {
+		struct fork_joins j;
+
+		fork_hold_join(&j);
+		rcu_enter();
+		readers_join(t);
+		rcu_exit();
+		fork_release_join(&j);
+	} else {
+		readers_join(t);
+	}
 }

@@ -69,8 +69,11 @@ static inline struct thread *this_thread(void)
 /* First use by this thread: its exit gives the caches back. */
 void thread_register(struct thread *t);
 
-/* A thread's first section, by whatever call it comes: a fork waits for its end. */
-void section_first(void);
+/*
+ * Before a section of a thread whose sections are not looked for yet.  By whatever
+ * call it comes: a fork finds the thread in all of liburcu's lists and ours, or in none.
+ */
+void section_first(struct thread *t);
 
 static inline struct slot **thread_hint(struct thread *t, const struct urctx *p)
 {

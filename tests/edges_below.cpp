@@ -12,7 +12,6 @@ std::atomic<size_t> opened{ 0 }, joinable{ 0 }, rings{ 0 };
 std::atomic<int> refused_threads{ 0 };
 std::atomic<bool> close_0{ false }, stop_reader{ false };
 gate *reader_is_in, *reader_goes_on;
-void (*older_hooks)();
 
 namespace
 {
@@ -132,6 +131,8 @@ extern "C" int pthread_join(pthread_t id, void **said)
 
 extern "C" int pthread_setspecific(pthread_key_t key, const void *value) noexcept
 {
+	if (me.knows)
+		(*me.knows)();
 	REAL(pthread_setspecific, key, value);
 	return scribbled(ret_);
 }
@@ -165,12 +166,6 @@ extern "C" ssize_t read(int fd, void *to, size_t size)
 	return ret_;
 }
 
-static void hook()
-{
-	if (older_hooks)
-		older_hooks();
-}
-
 /* Each is looked up once, before there are threads: not in a child of fork(). */
 __attribute__((constructor)) static void look_up()
 {
@@ -190,6 +185,5 @@ __attribute__((constructor)) static void look_up()
 	timerfd_settime(-1, 0, &none, nullptr);
 	if (read(-1, &c, 1) < 0)
 		me = {};
-	pthread_atfork(hook, hook, hook);
 }
 #endif

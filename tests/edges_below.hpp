@@ -38,6 +38,7 @@ struct here {
 	bool scribbles;			/* whatever is called leaves EXDEV in errno */
 	once *lock, *locked, *unlocked, *timed;	/* before the first, behind the others */
 	std::function<void(mutex *)> *asks;	/* before it waits until a time */
+	std::function<void()> *knows;	/* in a pthread_setspecific(3) */
 	std::function<void()> *reading;	/* in a signalfd(2) that changes what is read */
 	int64_t until[2];		/* of mutexes that are waited for until a time */
 	mutex *waited[2];
@@ -49,7 +50,6 @@ extern std::atomic<size_t> not_held;		/* and let go of */
 extern std::atomic<size_t> opened, joinable, rings;
 extern std::atomic<int> refused_threads;	/* so many are EINVAL first */
 extern std::atomic<bool> close_0, stop_reader;
-extern void (*older_hooks)();			/* around a fork: before and after ours */
 extern gate *reader_is_in, *reader_goes_on;
 
 inline bool is_open(int fd)

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <urctx/value.h>
+#include <urctx/watch.h>
+#include <urcu-bp.h>
 
 #if !TESTS_TSAN
 namespace
@@ -110,7 +112,7 @@ namespace
 {
 /* A thread's first use of the library, held up behind its nth mutex. */
 struct held_up {
-	held_up(struct urctx *ctx, int nth)
+	held_up(std::function<void()> use, int nth)
 		: t([=] {
 			  int nr = 0;
 			  once at;
@@ -127,7 +129,7 @@ struct held_up {
 
 			  at.fn = stop;
 			  me.locked = &at;
-			  urctx_cancel(ctx);
+			  use();
 			  me.locked = nullptr;
 			  stands.set();
 			  return 0;
@@ -158,69 +160,113 @@ struct held_up {
 };
 }
 
+/* Of a child that may hang with all signals blocked, as liburcu has them. */
+static int ended(pid_t pid)
+{
+	int status = -1;
+
+	if (becomes([&] { return waitpid(pid, &status, WNOHANG) == pid; }))
+		return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+	kill(pid, SIGKILL);
+	return waited_for(pid);
+}
+
+/* Forks while one comes to the library by @use: 0, 77 if it takes no more mutexes. */
+static int forks_beside(const std::function<void()> &use, int nth)
+{
+	held_up comes(use, nth);
+	std::function<void(mutex *)> asks = [&](mutex *m) { comes.asked_for(m); };
+
+	if (!comes.is_in)
+		return 77;
+	me.asks = &asks;
+	pid_t pid = fork();
+	if (!pid)
+		_exit(all_goes_on());
+	me.asks = nullptr;
+	SHOULD(ended(pid) == 0);
+	SHOULD(comes.asked);
+	return 0;
+}
+
 /* liburcu takes mutexes, and the child of one who forks meanwhile could not. */
 TEST_CASE("fork: a thread's first section, whichever call it comes by, is waited for",
 	  "[edges][fork]")
 {
-	bool more = true;
+	static struct urctx *ctx;
+	static counted cb, more;
+	const struct {
+		const char *name;
+		void (*use)();
+	} calls[] = {
+		{ "cancel", [] { urctx_cancel(ctx); } },
+		{ "derive", [] { urctx_put(derive(nullptr)); } },
+		{ "after", [] { if (more.after(ctx)) abort(); } },
+		{ "dump", [] { (void)!urctx_dump(ctx, stderr); } },
+	};
 
-	for (int nth = 1; more && nth < 16; nth++) {
-		INFO("held up with mutex " << nth);
-		struct ending end = in_child([nth] {
+	for (auto &call : calls) {
+		int nth = 1;
+
+		for (bool again = true; again; nth++) {
+			INFO(call.name << ", held up with mutex " << nth);
+			struct ending end = in_child([&] {
+				ctx = derive(nullptr);
+				struct urctx *below = derive(ctx);
+				SHOULD(cb.after(below) == 0);
+				int ret = forks_beside(call.use, nth);
+				urctx_put(below);
+				urctx_put(ctx);
+				return ret;
+			});
+
+			INFO(end.said);
+			CHECK_FALSE(end.late);
+			CHECK(end.signal == 0);
+			again = end.code == 0;
+			CHECK((again || end.code == 77));
+		}
+		CHECK(nth > 3);		/* ours, and liburcu's two */
+	}
+}
+
+/* liburcu has it in a list by then; the child has to know of it, too. */
+TEST_CASE("fork: a thread that is just becoming known", "[edges][fork]")
+{
+	for (bool derives : { true, false }) {
+		INFO((derives ? "derives" : "cancels"));
+		PASSES([derives] {
 			struct urctx *ctx = derive(nullptr), *below = derive(ctx);
+			gate stands, goes;
 			counted cb;
-			SHOULD(cb.after(below) == 0);
-			held_up comes(ctx, nth);
-			std::function<void(mutex *)> asks = [&](mutex *m) { comes.asked_for(m); };
 
-			if (!comes.is_in)
-				return 77;
-			me.asks = &asks;
+			SHOULD(cb.after(below) == 0);
+			one_thread comes([&] {
+				std::function<void()> stop = [&] {
+					me.knows = nullptr;
+					stands.set();
+					goes.wait();
+				};
+
+				me.knows = &stop;
+				derives ? urctx_put(derive(nullptr)) : (void)urctx_cancel(ctx);
+				return me.knows ? 1 : 0;
+			});
+			stands.wait();
 			pid_t pid = fork();
 			if (!pid) {
-				alarm(60);
+				urcu_bp_synchronize_rcu();
 				_exit(all_goes_on());
 			}
-			me.asks = nullptr;
-			SHOULD(waited_for(pid) == 0);
-			SHOULD(comes.asked);
-			SHOULD(cb.ran == 1);
+			int status = ended(pid);
+			goes.set();
+			SHOULD(comes.join() == 0);
+			SHOULD(status == 0);
+			SHOULD(derives || cb.ran == 1);
 			urctx_put(below);
 			urctx_put(ctx);
 			return 0;
 		});
-
-		INFO(end.said);
-		CHECK_FALSE(end.late);
-		CHECK(end.signal == 0);
-		more = end.code != 77;
-		CHECK((end.code == 0 || (!more && nth > 1)));
 	}
-	CHECK_FALSE(more);
-}
-
-/* Older than the library's own: they run while these have hold of everything. */
-TEST_CASE("fork: a hook of the application's may be a thread's first use", "[edges][fork]")
-{
-	static struct urctx *ctx;
-	static counted cb;
-
-	PASSES([] {
-		ctx = derive(nullptr);
-		SHOULD(cb.after(ctx) == 0);
-		one_thread forks([] {
-			alarm(60);
-			older_hooks = [] { urctx_cancel(ctx); };
-			pid_t pid = fork();
-			older_hooks = nullptr;
-			if (!pid)
-				_exit(cb.ran == 1 ? all_goes_on() : 2);
-			return waited_for(pid);
-		});
-		SHOULD(forks.join() == 0);
-		SHOULD(cb.ran == 1);
-		urctx_put(ctx);
-		return all_goes_on();
-	});
 }
 #endif
