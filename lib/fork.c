@@ -36,23 +36,16 @@ static __thread bool held, held_join;	/* glibc runs forks side by side */
 /* Around a thread's first section: liburcu has mutexes taken in there, too. */
 static pthread_mutex_t joining = PTHREAD_MUTEX_INITIALIZER;
 
-void fork_hold_join(struct fork_joins *j)
+void fork_hold_join(void)
 {
-	sigset_t all;
-
-	j->err = errno;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &j->signals);
 	if (!held_join)		/* a hook of the application's, around this fork */
 		pthread_mutex_lock(&joining);
 }
 
-void fork_release_join(const struct fork_joins *j)
+void fork_release_join(void)
 {
 	if (!held_join)
 		pthread_mutex_unlock(&joining);
-	pthread_sigmask(SIG_SETMASK, &j->signals, NULL);
-	errno = j->err;
 }
 
 void fork_hold(void)
@@ -87,14 +80,15 @@ static void fork_prepare(void)
 	errno = saved;
 }
 
+/* Signals last: who waits for that looks then whether he can have the others. */
 static void fork_parent(void)
 {
-	signals_fork_release();
 	if (held_join)
 		pthread_mutex_unlock(&joining);
 	held_join = false;
 	if (held)
 		pthread_mutex_unlock(&grace);
+	signals_fork_release();
 }
 
 static void fork_child(void)
@@ -119,8 +113,9 @@ static void fork_child(void)
 /*
  * As the library is loaded.  The application's hooks are newer: what they wait for
  * before a fork is not held up by us, and in a child they find all of this done.
+ * (101: of a static library, before what is the program's.)
  */
-__attribute__((constructor)) static void hooks_install(void)
+__attribute__((constructor(101))) static void hooks_install(void)
 {
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 }

@@ -2,21 +2,14 @@
 #ifndef URCTX_FORK_H
 #define URCTX_FORK_H
 
-#include <signal.h>
 #include <stdint.h>
-
-/* What fork_release_join() gives back. */
-struct fork_joins {
-	sigset_t signals;
-	int err;
-};
 
 #ifdef URCTX_MC
 
 #define fork_hold()		((void)0)
 #define fork_release()		((void)0)
-#define fork_hold_join(j)	((void)(j))
-#define fork_release_join(j)	((void)(j))
+#define fork_hold_join()	((void)0)
+#define fork_release_join()	((void)0)
 #define fork_count()		1U
 
 #else
@@ -25,9 +18,9 @@ struct fork_joins {
 void fork_hold(void);
 void fork_release(void);
 
-/* Around a thread's first section: no signal comes, and errno is as before. */
-void fork_hold_join(struct fork_joins *j);
-void fork_release_join(const struct fork_joins *j);
+/* Around a thread's first section.  No signal may come. */
+void fork_hold_join(void);
+void fork_release_join(void);
 
 /* How many forks lie between this process and the first. */
 uint32_t fork_count(void);

@@ -112,7 +112,7 @@ X(RUN_SEEN,	acquire, "RUN_END SLOT_CLEAR",		"stop_once",			\
 	"what a callback did is over when stop says so")			\
 X(READERS_LINK,	release, "READERS_READ",	"block_after",			\
 	"a block of the readers' table is zeroed before it is found")		\
-X(READERS_READ,	acquire, "READERS_LINK",	"block_after readers_left readers_quiet", \
+X(READERS_READ,	acquire, "READERS_LINK",	"block_after leave_table readers_quiet", \
 	"a block of the readers' table is zeroed before it is found")		\
 X(EXTRA_SET,	release, "EXTRA_READ",		"extra_get",			\
 	"an extra is reset before it is found")					\

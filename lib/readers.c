@@ -62,16 +62,34 @@ static void relist(struct thread *t)
 	t->unlisted = false;
 }
 
-void readers_join(struct thread *t)
+static void leave_table(struct thread *t)
 {
-	void *mine = rcu_reader();
 	struct block *b;
 	unsigned i;
 
-	if (t->reader == mine)
-		return;
-	readers_left(t);
+	for (b = &first_block;	/* uncovered: it is in one of them */
+	     t->reader && b; b = load(&b->next, READERS_READ))
+		for (i = 0; i < READERS; i++) {
+			void *mine = t->reader;
+
+			/* seldom: another thread leaves, whose state was here before */
+			if (load_relaxed(&b->reader[i]) == mine &&
+			    cas_relaxed(&b->reader[i], &mine, NULL)) {
+				t->reader = NULL;
+				break;
+			}
+		}
+}
+
+/* All the while it counts as unlisted. */
+static void enter_table(struct thread *t, void *mine)
+{
+	struct block *b;
+	unsigned i;
+
 	unlist(t);
+	compiler_barrier();
+	leave_table(t);
 	for (b = &first_block; b; b = block_after(b))
 		for (i = 0; i < READERS; i++) {	/* any that is free */
 			void *none = NULL;
@@ -87,19 +105,23 @@ void readers_join(struct thread *t)
 	compiler_barrier();
 }
 
+/* A signal handler's section finds it listed, or counted. */
+void readers_join(struct thread *t)
+{
+	void *mine = rcu_reader();
+	struct sys_calm c;
+
+	/* in an outer section it stays counted: the rest may be seen in any order */
+	if (t->reader == mine || (t->unlisted && rcu_reader_inside(mine)))
+		return;
+	sys_calm_begin(&c);
+	enter_table(t, mine);
+	sys_calm_end(&c);
+}
+
 void readers_left(struct thread *t)
 {
-	struct block *b;
-	unsigned i;
-
-	for (b = &first_block;	/* uncovered: it is in one of them */
-	     t->reader && b; b = load(&b->next, READERS_READ))
-		for (i = 0; i < READERS; i++)
-			if (load_relaxed(&b->reader[i]) == t->reader) {
-				store_relaxed(&b->reader[i], NULL);
-				t->reader = NULL;
-				break;
-			}
+	leave_table(t);
 	relist(t);
 }
 
@@ -124,11 +146,14 @@ bool readers_quiet(void)
 
 void readers_forked(void)
 {
+	struct thread *t = this_thread();
 	struct block *b;
 	unsigned i;
 
 	store_relaxed(&unlisted, 0);
-	this_thread()->unlisted = false;
+	t->unlisted = false;
+	if (t->reader != rcu_reader())	/* a destructor forks: liburcu's came before */
+		t->reader = NULL;
 	for (b = &first_block; b; b = b->next)
 		for (i = 0; i < READERS; i++) {
 			void *reader = load_relaxed(&b->reader[i]);

@@ -113,16 +113,30 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+void sys_calm_begin(struct sys_calm *c)
+{
+	sigset_t all;
+
+	c->err = errno;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &c->signals);
+}
+
+void sys_calm_end(const struct sys_calm *c)
+{
+	pthread_sigmask(SIG_SETMASK, &c->signals, NULL);
+	errno = c->err;
+}
+
 static int start(pthread_attr_t *attr, void *arg)
 {
-	sigset_t all, before;
+	struct sys_calm c;
 	pthread_t id;
 	int ret;
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	sys_calm_begin(&c);
 	ret = pthread_create(&id, attr, thread_main, arg);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	sys_calm_end(&c);
 	return -ret;
 }
 

@@ -8,11 +8,18 @@
 #ifndef URCTX_SYS_H
 #define URCTX_SYS_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "atomic.h"
+
+/* This thread's signals and errno, as they were. */
+struct sys_calm {
+	sigset_t signals;
+	int err;
+};
 
 #ifdef URCTX_MC
 
@@ -45,6 +52,8 @@
 #define sys_thread_start(fn)	 mc_thread_start(fn)
 #define sys_threads_run		 false	/* scenarios run it, or do not */
 #define sys_thread_exits(fn)	 ((void)(fn))
+#define sys_calm_begin(c)	 ((void)(c))
+#define sys_calm_end(c)		 ((void)(c))
 #define sys_poison(p, n)	 mc_poison(p, n)
 #define sys_unpoison(p, n)	 mc_unpoison(p, n)
 
@@ -55,6 +64,10 @@ void *sys_pages(size_t size);
 void sys_pages_free(void *p, size_t size);
 /* Zero whole pages by giving their memory back. */
 void sys_pages_clear(void *p, size_t size);
+
+/* In between no signal comes; what happens to errno is undone. */
+void sys_calm_begin(struct sys_calm *c);
+void sys_calm_end(const struct sys_calm *c);
 
 /* Blocks of any size, for what is rare. */
 void *sys_alloc(size_t size);

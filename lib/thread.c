@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * thread.c - a thread's first use of the library, its exit, and fork()
+ * thread.c - a thread's first use of the library, and its exit
  */
 #include "fork.h"
 #include "rcu.h"
@@ -56,13 +56,15 @@ void section_first(struct thread *t)
 	if (!t->id)		/* its exit takes it out of the table */
 		thread_register(t);
 	if (rcu_reader_new()) {
-		struct fork_joins j;
+		struct sys_calm c;
 
-		fork_hold_join(&j);
+		sys_calm_begin(&c);
+		fork_hold_join();
 		rcu_enter();
 		readers_join(t);
 		rcu_exit();
-		fork_release_join(&j);
+		fork_release_join();
+		sys_calm_end(&c);
 	} else {
 		readers_join(t);
 	}

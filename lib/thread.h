@@ -71,7 +71,8 @@ void thread_register(struct thread *t);
 
 /*
  * Before a section of a thread whose sections are not looked for yet.  By whatever
- * call it comes: a fork finds the thread in all of liburcu's lists and ours, or in none.
+ * call it comes: a fork finds the thread in liburcu's list and in ours, or in neither
+ * (but where the application had made it known to liburcu, or ours has no room).
  */
 void section_first(struct thread *t);
 

@@ -110,32 +110,44 @@ TEST_CASE("fork: who comes to wait for signals meanwhile is not waited for", "[e
 
 namespace
 {
-/* A thread's first use of the library, held up behind its nth mutex. */
+/* A thread's first use of the library, held up behind its nth mutex, or before its nth key. */
 struct held_up {
-	held_up(std::function<void()> use, int nth)
+	held_up(std::function<void()> use, int nth, bool keys)
 		: t([=] {
 			  int nr = 0;
 			  once at;
 			  std::function<void(mutex *)> stop = [&](mutex *) {
 				  at.fn = stop;
-				  if (++nr != nth)
-					  return;
-				  at.fn = nullptr;
-				  std::copy(me.held, me.held + me.nr, has);
-				  is_in = true;
-				  stands.set();
-				  goes.wait();
+				  if (++nr == nth)
+					  stand();
+			  };
+			  std::function<void()> key = [&] {
+				  if (++nr == nth)
+					  stand();
 			  };
 
 			  at.fn = stop;
-			  me.locked = &at;
+			  if (keys)
+				  me.knows = &key;
+			  else
+				  me.locked = &at;
 			  use();
 			  me.locked = nullptr;
+			  me.knows = nullptr;
 			  stands.set();
 			  return 0;
 		  })
 	{
 		stands.wait();
+	}
+	void stand()
+	{
+		me.locked = nullptr;
+		me.knows = nullptr;
+		std::copy(me.held, me.held + me.nr, has);
+		is_in = true;
+		stands.set();
+		goes.wait();
 	}
 	/* Who has to wait for it lets it go on, and is not held up himself. */
 	void asked_for(mutex *m)
@@ -171,25 +183,30 @@ static int ended(pid_t pid)
 	return waited_for(pid);
 }
 
-/* Forks while one comes to the library by @use: 0, 77 if it takes no more mutexes. */
-static int forks_beside(const std::function<void()> &use, int nth)
+/* Forks while one comes to the library by @use: 0, 77 if it is not held up at all. */
+static int forks_beside(const std::function<void()> &use, int nth, bool keys)
 {
-	held_up comes(use, nth);
+	held_up comes(use, nth, keys);
 	std::function<void(mutex *)> asks = [&](mutex *m) { comes.asked_for(m); };
 
 	if (!comes.is_in)
 		return 77;
 	me.asks = &asks;
 	pid_t pid = fork();
-	if (!pid)
+	if (!pid) {
+		urcu_bp_synchronize_rcu();	/* as the housekeeper would wait */
 		_exit(all_goes_on());
+	}
 	me.asks = nullptr;
 	SHOULD(ended(pid) == 0);
-	SHOULD(comes.asked);
+	SHOULD(comes.asked || keys);
 	return 0;
 }
 
-/* liburcu takes mutexes, and the child of one who forks meanwhile could not. */
+/*
+ * liburcu takes mutexes, and the child of one who forks meanwhile could not; or it knows
+ * of a thread inside a section of which the child does not know that it is gone.
+ */
 TEST_CASE("fork: a thread's first section, whichever call it comes by, is waited for",
 	  "[edges][fork]")
 {
@@ -205,16 +222,18 @@ TEST_CASE("fork: a thread's first section, whichever call it comes by, is waited
 		{ "dump", [] { (void)!urctx_dump(ctx, stderr); } },
 	};
 
-	for (auto &call : calls) {
+	for (int i = 0; i < 8; i++) {
+		const auto &call = calls[i / 2];
+		bool keys = i % 2, again = true;
 		int nth = 1;
 
-		for (bool again = true; again; nth++) {
-			INFO(call.name << ", held up with mutex " << nth);
+		for (; again; nth++) {
+			INFO(call.name << ", held up at " << (keys ? "key " : "mutex ") << nth);
 			struct ending end = in_child([&] {
 				ctx = derive(nullptr);
 				struct urctx *below = derive(ctx);
 				SHOULD(cb.after(below) == 0);
-				int ret = forks_beside(call.use, nth);
+				int ret = forks_beside(call.use, nth, keys);
 				urctx_put(below);
 				urctx_put(ctx);
 				return ret;
@@ -226,47 +245,8 @@ TEST_CASE("fork: a thread's first section, whichever call it comes by, is waited
 			again = end.code == 0;
 			CHECK((again || end.code == 77));
 		}
-		CHECK(nth > 3);		/* ours, and liburcu's two */
-	}
-}
-
-/* liburcu has it in a list by then; the child has to know of it, too. */
-TEST_CASE("fork: a thread that is just becoming known", "[edges][fork]")
-{
-	for (bool derives : { true, false }) {
-		INFO((derives ? "derives" : "cancels"));
-		PASSES([derives] {
-			struct urctx *ctx = derive(nullptr), *below = derive(ctx);
-			gate stands, goes;
-			counted cb;
-
-			SHOULD(cb.after(below) == 0);
-			one_thread comes([&] {
-				std::function<void()> stop = [&] {
-					me.knows = nullptr;
-					stands.set();
-					goes.wait();
-				};
-
-				me.knows = &stop;
-				derives ? urctx_put(derive(nullptr)) : (void)urctx_cancel(ctx);
-				return me.knows ? 1 : 0;
-			});
-			stands.wait();
-			pid_t pid = fork();
-			if (!pid) {
-				urcu_bp_synchronize_rcu();
-				_exit(all_goes_on());
-			}
-			int status = ended(pid);
-			goes.set();
-			SHOULD(comes.join() == 0);
-			SHOULD(status == 0);
-			SHOULD(derives || cb.ran == 1);
-			urctx_put(below);
-			urctx_put(ctx);
-			return 0;
-		});
+		/* ours, and liburcu's */
+		CHECK(nth > (keys ? 3 : 4));
 	}
 }
 #endif

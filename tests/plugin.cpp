@@ -37,6 +37,81 @@ struct library {
 	void (*put)(urctx *) = nullptr;
 };
 
+/* What an application does around its forks, since before it had the library. */
+static library *hooks_use;
+static int hooks_which;
+
+template <int which> static void hook()
+{
+	urctx *ctx = nullptr;
+
+	if (!hooks_use || hooks_which != which)
+		return;
+	if (hooks_use->with_cancel(nullptr, &ctx) || !hooks_use->cancel(ctx))
+		abort();
+	hooks_use->put(ctx);
+}
+
+/* A minute at most: whoever hangs here may have all signals blocked. */
+static bool ended_well(pid_t pid)
+{
+	int status = -1;
+
+	for (int looks = 0; looks < 6000; looks++) {
+		const struct timespec moment = { 0, 10000000 };
+
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return !status;
+		nanosleep(&moment, nullptr);
+	}
+	kill(-pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	return false;
+}
+
+/* Exits as it went, for the parent and the child. */
+static void *forks(void *)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid)
+		_exit(0);
+	if (waitpid(pid, &status, 0) < 0 || status)
+		abort();
+	_exit(0);
+}
+
+TEST_CASE("a hook around fork() is older than the library, and a first use", "[plugin]")
+{
+	const char *path = getenv("URCTX_LIBRARY");
+
+	if (!path)
+		path = URCTX_LIBRARY;
+	for (int which = 0; which < 3; which++) {
+		pid_t pid = fork();
+
+		if (!pid) {
+			setpgid(0, 0);
+			pthread_atfork(hook<0>, hook<1>, hook<2>);
+			if (dlopen(path, RTLD_NOLOAD | RTLD_NOW))
+				_exit(3);	/* it stays where it has been once */
+			library lib(path);
+			pthread_t id;
+
+			hooks_use = &lib;
+			hooks_which = which;
+			if (!lib.put || pthread_create(&id, nullptr, forks, nullptr))
+				_exit(1);
+			pthread_join(id, nullptr);
+			_exit(2);
+		}
+		setpgid(pid, pid);
+		INFO("before, in the parent, in the child: " << which);
+		CHECK(ended_well(pid));
+	}
+}
+
 struct job {
 	library *lib;
 	urctx *top;
@@ -131,77 +206,4 @@ TEST_CASE("a thread outlives the dlclose of the library it has used", "[plugin]"
 	CHECK(wrong == 0);
 	pthread_barrier_destroy(&used);
 	pthread_barrier_destroy(&closed);
-}
-
-/* What an application does around its forks, since before it had the library. */
-static library *hooks_use;
-static int hooks_which;
-
-template <int which> static void hook()
-{
-	urctx *ctx = nullptr;
-
-	if (!hooks_use || hooks_which != which)
-		return;
-	if (hooks_use->with_cancel(nullptr, &ctx) || !hooks_use->cancel(ctx))
-		abort();
-	hooks_use->put(ctx);
-}
-
-/* A minute at most: whoever hangs here may have all signals blocked. */
-static bool ended_well(pid_t pid)
-{
-	int status = -1;
-
-	for (int looks = 0; looks < 6000; looks++) {
-		const struct timespec moment = { 0, 10000000 };
-
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return !status;
-		nanosleep(&moment, nullptr);
-	}
-	kill(-pid, SIGKILL);
-	waitpid(pid, &status, 0);
-	return false;
-}
-
-/* Exits as it went, for the parent and the child. */
-static void *forks(void *)
-{
-	pid_t pid = fork();
-	int status = -1;
-
-	if (!pid)
-		_exit(0);
-	if (waitpid(pid, &status, 0) < 0 || status)
-		abort();
-	_exit(0);
-}
-
-TEST_CASE("a hook around fork() is older than the library, and a first use", "[plugin]")
-{
-	const char *path = getenv("URCTX_LIBRARY");
-
-	if (!path)
-		path = URCTX_LIBRARY;
-	for (int which = 0; which < 3; which++) {
-		pid_t pid = fork();
-
-		if (!pid) {
-			setpgid(0, 0);
-			pthread_atfork(hook<0>, hook<1>, hook<2>);
-			library lib(path);
-			pthread_t id;
-
-			hooks_use = &lib;
-			hooks_which = which;
-			if (!lib.put || pthread_create(&id, nullptr, forks, nullptr))
-				_exit(1);
-			pthread_join(id, nullptr);
-			_exit(2);
-		}
-		setpgid(pid, pid);
-		INFO("before, in the parent, in the child: " << which);
-		CHECK(ended_well(pid));
-	}
 }
