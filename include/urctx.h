@@ -110,8 +110,12 @@
  *    that another thread was running at the fork counts as running in the child
  *    for ever: urctx_stop() of it does not return there, urctx_try_stop() does.
  *    fork() waits for a grace period of the housekeeper, and for a thread's
- *    first use, 100 ms at most.  It cannot wait for a thread's end: a child that
- *    was forked in the 100 ns of liburcu's own destructor finds liburcu locked.
+ *    first use, 100 ms at most; where that was not enough (liburcu's own hooks
+ *    around fork() are installed as well), deadlines it inherited never come.
+ *    It cannot wait for a thread's end: a child that was forked in the 100 ns of
+ *    liburcu's own destructor finds liburcu locked.  A hook around fork() that
+ *    is older than the library names no signals, and waits for no thread that
+ *    does, or that uses the library for the first time: these wait for the fork.
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
  *    of its peak: its cancel and its last put scan them.  What is put serves

@@ -58,29 +58,26 @@ void fork_release(void)
 	pthread_mutex_unlock(&grace);
 }
 
-static void hold(bool *is, pthread_mutex_t *m, const struct timespec *until)
+static bool hold(pthread_mutex_t *m, const struct timespec *until)
 {
-	if (!*is)
-		*is = !pthread_mutex_clocklock(m, CLOCK_MONOTONIC, until);
+	return !pthread_mutex_clocklock(m, CLOCK_MONOTONIC, until);
 }
 
+/* Signals first: so forks come one after the other, each with patience of its own. */
 static void fork_prepare(void)
 {
-	int64_t until = sys_now_real() + HOLD_LIMIT;
-	struct timespec ts = { until / 1000000000, until % 1000000000 };
+	int64_t until;
+	struct timespec ts;
 	int saved = errno;
 
-	held = held_join = false;
-	hold(&held, &grace, &ts);
-	hold(&held_join, &joining, &ts);
 	signals_fork_hold();
-	/* a fork beside this one had all three, and is over */
-	hold(&held, &grace, &ts);
-	hold(&held_join, &joining, &ts);
+	until = sys_now_real() + HOLD_LIMIT;
+	ts = (struct timespec){ until / 1000000000, until % 1000000000 };
+	held = hold(&grace, &ts);
+	held_join = hold(&joining, &ts);
 	errno = saved;
 }
 
-/* Signals last: who waits for that looks then whether he can have the others. */
 static void fork_parent(void)
 {
 	if (held_join)

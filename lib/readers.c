@@ -150,8 +150,8 @@ void readers_forked(void)
 	struct block *b;
 	unsigned i;
 
-	store_relaxed(&unlisted, 0);
-	t->unlisted = false;
+	/* a handler that forks: whom it met in a section is in it still */
+	store_relaxed(&unlisted, t->unlisted);
 	if (t->reader != rcu_reader())	/* a destructor forks: liburcu's came before */
 		t->reader = NULL;
 	for (b = &first_block; b; b = b->next)

@@ -121,15 +121,11 @@ int urctx_with_signals(struct urctx *parent, const sigset_t *set,
 		       struct urctx **child)
 {
 	struct urctx *parents[NSIG] = { parent };
-	struct thread *t = this_thread();
 	struct named *n;
 	size_t nr = 1;
 	int ret;
 
 	derive_check(parent, child);
-	/* that takes a mutex that fork() takes before ours */
-	if (!t->id)
-		thread_register(t);
 	n = named_make(set, &ret);
 	if (!n)
 		return ret;

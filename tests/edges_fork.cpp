@@ -108,6 +108,58 @@ TEST_CASE("fork: who comes to wait for signals meanwhile is not waited for", "[e
 	});
 }
 
+/* Else it has none left if the housekeeper is quicker, and its child a lock that is taken. */
+TEST_CASE("fork: beside another its patience begins when that is over", "[edges][fork]")
+{
+	PASSES([] {
+		const pid_t self = getpid();
+		gate in, goes;
+		std::atomic<bool> over{ false };
+		int asked = 0, early = 0;
+
+		urctx_put(derive(nullptr));
+		one_thread first([&] {
+			once at = { [&](mutex *) {
+				if (getpid() != self)
+					return;
+				in.set();
+				goes.wait();
+			} };
+
+			me.unlocked = &at;
+			pid_t pid = fork();
+			if (!pid)
+				_exit(0);
+			me.unlocked = nullptr;
+			return waited_for(pid);
+		});
+		in.wait();
+		one_thread second([&] {
+			std::function<void(mutex *)> asks = [&](mutex *) {
+				asked++;
+				early += !over;
+			};
+
+			me.asks = &asks;
+			pid_t pid = fork();
+			if (!pid)
+				_exit(0);
+			me.asks = nullptr;
+			return waited_for(pid);
+		});
+		bool still = second.stands_still();
+
+		over = true;
+		goes.set();
+		SHOULD(first.join() == 0);
+		SHOULD(second.join() == 0);
+		SHOULD(still);
+		SHOULD(asked == 2);
+		SHOULD(early == 0);
+		return 0;
+	});
+}
+
 namespace
 {
 /* A thread's first use of the library, held up behind its nth mutex, or before its nth key. */
