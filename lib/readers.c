@@ -111,8 +111,10 @@ void readers_join(struct thread *t)
 	void *mine = rcu_reader();
 	struct sys_calm c;
 
+	if (t->reader == mine)
+		return;
 	/* in an outer section it stays counted: the rest may be seen in any order */
-	if (t->reader == mine || (t->unlisted && rcu_reader_inside(mine)))
+	if (t->unlisted && rcu_reader_inside(mine))	/* seldom: no memory for a table */
 		return;
 	sys_calm_begin(&c);
 	enter_table(t, mine);
@@ -152,7 +154,8 @@ void readers_forked(void)
 
 	/* a handler that forks: whom it met in a section is in it still */
 	store_relaxed(&unlisted, t->unlisted);
-	if (t->reader != rcu_reader())	/* a destructor forks: liburcu's came before */
+	/* seldom: a destructor between liburcu's and ours forks */
+	if (t->reader != rcu_reader())
 		t->reader = NULL;
 	for (b = &first_block; b; b = b->next)
 		for (i = 0; i < READERS; i++) {
