@@ -146,3 +146,38 @@ TEST_CASE("memory: none left is said by each derivation, and what is there works
 		CHECK(end.code == 0);
 	}
 }
+
+TEST_CASE("memory: a callback that found none is not armed", "[memory]")
+{
+	if (TESTS_ASAN || TESTS_TSAN || TESTS_VALGRIND) {
+		WARN("skipped: its addresses are the tool's");
+		return;
+	}
+	struct ending end = in_child([] {
+		std::vector<struct urctx_callback> some(MOST);
+		struct urctx *ctx = derive(nullptr), *other = derive(nullptr);
+		auto nothing = [](struct urctx_callback *) {};
+		struct urctx_callback last = {};
+		rlim_t was = limit(address_space());
+		size_t nr = 0;
+		int ret = 0;
+
+		while (nr < MOST && !(ret = urctx_after(ctx, &some[nr], nothing)))
+			nr++;
+		if (ret != -ENOMEM || urctx_after(other, &last, nothing) != -ENOMEM)
+			return 1;
+		limit(was);
+		if (urctx_stop(&last) || urctx_try_stop(&last))
+			return 2;
+		while (nr)
+			if (!urctx_stop(&some[--nr]))
+				return 3;
+		urctx_put(other);
+		urctx_put(ctx);
+		return 0;
+	});
+	INFO(end.said);
+	CHECK_FALSE(end.late);
+	CHECK(end.signal == 0);
+	CHECK(end.code == 0);
+}

@@ -3,6 +3,7 @@
 #include "support.hpp"
 #include <catch2/catch.hpp>
 #include <ctime>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 #include <urctx/watch.h>
@@ -200,4 +201,22 @@ TEST_CASE("G9: what a thread puts with its last breath is found", "[edges][G9]")
 	}
 	CHECK(found);
 	put_all(some);
+}
+
+/* Its memory was another's, who had one. */
+TEST_CASE("G9: a descriptor is of one context", "[edges][G9]")
+{
+	size_t bad = 0;
+
+	for (size_t i = 0; i < scaled(20000) && !bad; i++) {
+		struct urctx *ctx = derive(nullptr);
+		int fd = urctx_fd(ctx);
+		struct pollfd pfd = { .fd = fd, .events = POLLIN, .revents = 0 };
+
+		bad += fd < 0 || poll(&pfd, 1, 0) != 0;
+		urctx_cancel(ctx);
+		bad += poll(&pfd, 1, 0) != 1 || pfd.revents != POLLIN;
+		urctx_put(ctx);
+	}
+	CHECK(bad == 0);
 }

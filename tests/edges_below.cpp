@@ -186,4 +186,18 @@ __attribute__((constructor)) static void look_up()
 	if (read(-1, &c, 1) < 0)
 		me = {};
 }
+
+static void before_fork()
+{
+	if (me.older)
+		(*me.older)();
+}
+
+static void hook_in()
+{
+	pthread_atfork(before_fork, nullptr, nullptr);
+}
+
+/* Before all shared libraries' constructors. */
+__attribute__((section(".preinit_array"), used)) static void (*const first)() = hook_in;
 #endif

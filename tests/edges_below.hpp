@@ -39,6 +39,7 @@ struct here {
 	once *lock, *locked, *unlocked, *timed;	/* before the first, behind the others */
 	std::function<void(mutex *)> *asks;	/* before it waits until a time */
 	std::function<void()> *knows;	/* in a pthread_setspecific(3) */
+	std::function<void()> *older;	/* before fork(), a hook older than the library */
 	std::function<void()> *reading;	/* in a signalfd(2) that changes what is read */
 	int64_t until[2];		/* of mutexes that are waited for until a time */
 	mutex *waited[2];

@@ -375,3 +375,54 @@ TEST_CASE("a child that a callback forks has one timekeeper", "[edges]")
 	CHECK(WIFEXITED(status));
 	CHECK(WEXITSTATUS(status) == 0);
 }
+
+/* The library's thread has looked at it, and left it to its callback. */
+TEST_CASE("G9: who stops the last callback of what was put lets it go", "[edges][G9]")
+{
+	if (TESTS_TSAN)		/* it has a thread of its own */
+		return;
+	struct ending end = in_child([] {
+		for (int round : { 0, 1 }) {
+			struct urctx *ctx = valued(nullptr);
+			counted cb;
+
+			gone = 0;
+			if (cb.after(ctx))
+				return 1;
+			urctx_put(ctx);
+			if (!becomes([] { return threads_now() == 1; }))
+				return 2;
+			if (gone)
+				return 3;
+			if (!(round ? urctx_stop(&cb.cb) : urctx_try_stop(&cb.cb)))
+				return 4;
+			if (!becomes([] { return gone == 1; }))
+				return 5;
+		}
+		return 0;
+	});
+	INFO(end.said);
+	CHECK(end.code == 0);
+	CHECK(end.signal == 0);
+}
+
+/* Nobody else has looked at the clock: it is the child that ends by itself. */
+TEST_CASE("G5: who sees an inherited deadline pass sees its cause", "[edges][G5]")
+{
+	static const struct urctx_cause why = { "why", __FILE__, "edges", __LINE__, -EPROTO };
+
+	for (int round = 0; round < 100; round++) {
+		struct urctx *parent = nullptr;
+		int64_t when = urctx_now() + SEC / 10000;
+
+		REQUIRE(urctx_with_deadline_cause(nullptr, when, &why, &parent) == 0);
+		struct urctx *child = derive(parent);
+
+		while (urctx_now() < when)
+			;
+		CHECK(urctx_err(child) == -ETIME);
+		CHECK(urctx_cause(child) == &why);
+		urctx_put(child);
+		urctx_put(parent);
+	}
+}

@@ -41,6 +41,8 @@ TEST_CASE("fork: it waits for a moment, and what is not its own by then is new",
 	PASSES(all_goes_on);
 	REQUIRE(me.waits == 2);
 	/* a tenth of a second in all */
+	CHECK(me.until[0] <= urctx_now() + SEC / 10);
+	CHECK(me.until[1] == me.until[0]);
 	CHECK(me.until[0] > before + SEC / 20);
 	CHECK(me.until[1] > before + SEC / 20);
 	CHECK(me.nr == 0);
@@ -160,6 +162,79 @@ TEST_CASE("fork: beside another its patience begins when that is over", "[edges]
 	});
 }
 
+/* By the mutexes of a thread's first section: liburcu's, and ours around it. */
+TEST_CASE("fork: who has forked comes to the library as anybody does", "[edges][fork]")
+{
+	PASSES([] {
+		struct urctx *ctx[3], *below[3];
+		counted cb[3];
+		auto first_use = [&](int i) {
+			int locks = 0;
+			once at;
+			std::function<void(mutex *)> counts = [&](mutex *) {
+				at.fn = counts;
+				locks++;
+			};
+
+			at.fn = counts;
+			me.locked = &at;
+			urctx_cancel(ctx[i]);
+			me.locked = nullptr;
+			return locks;
+		};
+
+		for (int i = 0; i < 3; i++) {
+			ctx[i] = derive(nullptr);
+			below[i] = derive(ctx[i]);
+			SHOULD(cb[i].after(below[i]) == 0);
+		}
+		one_thread never([&] { return first_use(0); });
+		int nr = never.join();
+
+		SHOULD(nr > 1);
+		one_thread forks([&] {
+			pid_t pid = fork();
+
+			if (!pid)
+				_exit(first_use(1) == nr ? 0 : 1);
+			SHOULD(waited_for(pid) == 0);
+			SHOULD(first_use(2) == nr);
+			return 0;
+		});
+		SHOULD(forks.join() == 0);
+		for (int i = 0; i < 3; i++) {
+			urctx_cancel(ctx[i]);
+			SHOULD(cb[i].ran == 1);
+			urctx_put(below[i]);
+			urctx_put(ctx[i]);
+		}
+		return 0;
+	});
+}
+
+/* Nobody keeps time in a child until something is derived that has one. */
+TEST_CASE("fork: what was armed is told in the child once it has a deadline of its own",
+	  "[edges][fork]")
+{
+	PASSES([] {
+		struct urctx *ctx = nullptr, *own = nullptr;
+		counted cb;
+
+		SHOULD(urctx_with_timeout(nullptr, SEC / 5, &ctx) == 0);
+		SHOULD(cb.after(ctx) == 0);
+		pid_t pid = fork();
+		if (!pid) {
+			if (urctx_with_timeout(nullptr, 3600 * SEC, &own))
+				_exit(1);
+			_exit(becomes([&] { return cb.ran == 1; }) ? 0 : 2);
+		}
+		SHOULD(waited_for(pid) == 0);
+		(void)urctx_stop(&cb.cb);
+		urctx_put(ctx);
+		return 0;
+	});
+}
+
 namespace
 {
 /* A thread's first use of the library, held up behind its nth mutex, or before its nth key. */
@@ -233,6 +308,32 @@ static int ended(pid_t pid)
 		return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
 	kill(pid, SIGKILL);
 	return waited_for(pid);
+}
+
+/* Behind ours, which is not waited for: its mutex is this thread's. */
+TEST_CASE("fork: a hook that is older than the library is a thread's first use", "[edges][fork]")
+{
+	PASSES([] {
+		struct urctx *ctx = derive(nullptr), *below = derive(ctx);
+		counted cb;
+
+		SHOULD(cb.after(below) == 0);
+		one_thread forks([&] {
+			std::function<void()> use = [&] { urctx_cancel(ctx); };
+
+			me.older = &use;
+			pid_t pid = fork();
+			if (!pid)
+				_exit(cb.ran == 1 ? all_goes_on() : 1);
+			me.older = nullptr;
+			return ended(pid);
+		});
+		SHOULD(forks.join() == 0);
+		SHOULD(cb.ran == 1);
+		urctx_put(below);
+		urctx_put(ctx);
+		return 0;
+	});
 }
 
 /* Forks while one comes to the library by @use: 0, 77 if it is not held up at all. */

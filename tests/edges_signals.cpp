@@ -331,4 +331,34 @@ TEST_CASE("signals: a context leaves no memory behind", "[edges][signals]")
 	CHECK(mallinfo2().uordblks < before + n * 32 + 65536);
 	urctx_put(stays);
 }
+
+TEST_CASE("errno, and what signals are blocked, outlast a thread's first use", "[edges][errno]")
+{
+	PASSES([] {
+		struct urctx *ctx = derive(nullptr), *below = derive(ctx);
+		counted cb;
+		SHOULD(cb.after(below) == 0);
+		one_thread first([=] {
+			sigset_t mine, now;
+
+			sigemptyset(&mine);
+			sigaddset(&mine, SIGUSR2);
+			pthread_sigmask(SIG_SETMASK, &mine, nullptr);
+			me.scribbles = true;
+			errno = EPROTO;
+			urctx_cancel(ctx);
+			int err = errno;
+			me.scribbles = false;
+			pthread_sigmask(SIG_SETMASK, nullptr, &now);
+			SHOULD(err == EPROTO);
+			for (int sig : { SIGHUP, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGRTMAX })
+				SHOULD(sigismember(&now, sig) == (sig == SIGUSR2));
+			return 0;
+		});
+		SHOULD(first.join() == 0);
+		urctx_put(below);
+		urctx_put(ctx);
+		return 0;
+	});
+}
 #endif
