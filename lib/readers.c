@@ -154,8 +154,7 @@ void readers_forked(void)
 
 	/* a handler that forks: whom it met in a section is in it still */
 	store_relaxed(&unlisted, t->unlisted);
-	/* seldom: a destructor between liburcu's and ours forks */
-	if (t->reader != rcu_reader())
+	if (t->reader != rcu_reader())	/* seldom: a destructor forks */
 		t->reader = NULL;
 	for (b = &first_block; b; b = b->next)
 		for (i = 0; i < READERS; i++) {

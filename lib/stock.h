@@ -57,8 +57,8 @@ static inline bool stock_fat(const struct stock *st)
 
 static inline bool stocks_fat(void)
 {
-	return stock_fat(&stock_contexts) || stock_fat(&stock_chunks) ||
-	       stock_fat(&stock_extras);
+	return stock_fat(&stock_contexts) ||	/* seldom: the last alone */
+	       stock_fat(&stock_chunks) || stock_fat(&stock_extras);
 }
 
 /* The housekeeper's, when it has nothing else to do. */

@@ -55,7 +55,7 @@ void trace_trim(uint32_t first, uint32_t nr)
 	unsigned k = 31 - (unsigned)__builtin_clz(at / SLAB_OBJECTS);
 	struct trace *t = load_relaxed(&table[k]);
 
-	if (t)
+	if (t)			/* seldom: no memory for it */
 		sys_pages_clear(&t[at - (SLAB_OBJECTS << k)], nr * sizeof(*t));
 }
 
@@ -63,7 +63,7 @@ bool trace_of(const struct urctx *n, struct trace *out)
 {
 	const struct trace *t = record(n, false);
 
-	if (!t)
+	if (!t)			/* seldom: as above */
 		return false;
 	out->site = load_relaxed(&t->site);
 	out->birth = load_relaxed(&t->birth);
