@@ -61,4 +61,15 @@
 /* The cheap half of sys_membarrier(): keeps the compiler's order only. */
 #define compiler_barrier()	__asm__ __volatile__("" ::: "memory")
 
+/* TSan sees no fences: what is not atomic, and two of them order, it is told of. */
+#ifdef URCTX_TSAN
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+#define fence_gives(p)		__tsan_release(p)
+#define fence_takes(p)		__tsan_acquire(p)
+#else
+#define fence_gives(p)		((void)0)
+#define fence_takes(p)		((void)0)
+#endif
+
 #endif

@@ -207,6 +207,7 @@ bool house_rest(bool worked)
 		return true;
 	}
 	/* woken: WORKS.  Else go, unless someone pushed and saw us asleep */
+	fence_gives(&house);
 	if (!cas_relaxed(&house, &was, NOBODY))	/* behind that fence */
 		return true;
 	fence(HOUSE_REST_SB);
@@ -214,6 +215,7 @@ bool house_rest(bool worked)
 	if (!work_left() || !cas_relaxed(&house, &was, WORKS))
 		return false;
 	fence_after_rmw(HOUSE_REST_SB);	/* others may have come and gone */
+	fence_takes(&house);
 	return true;
 }
 
@@ -279,6 +281,7 @@ bool house_ensure(bool batch)
 		return true;
 	/* the new one finds what the one before him left: that was behind a fence */
 	fence_after_rmw(HOUSE_REST_SB);
+	fence_takes(&house);
 	return start();
 }
 

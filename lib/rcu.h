@@ -24,10 +24,9 @@
  * TSan sees neither liburcu's volatile accesses nor its fences.  What it has to
  * know is that a section that has ended happens before the grace period's end.
  */
+#include "atomic.h"
 #include <urcu/tls-compat.h>
 #include <urcu/urcu-bp.h>
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
 extern char urctx_grace_period __attribute__((visibility("hidden")));
 
 #define rcu_enter()		urcu_bp_read_lock()
