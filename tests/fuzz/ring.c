@@ -7,11 +7,15 @@
  * callback of a ring runs in a turn, and behind the ops of its context; and in the
  * end drain and detach find an end, and leave no CQE behind.  What the kernel
  * answers, and when, is its business: only what must hold in any case is asked.
+ *
+ * The first byte is the ring's kind, the last one how the end goes.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <urctx/ring.h>
@@ -25,6 +29,7 @@
 #define DEPTH	2
 #define PATIENCE (20 * INT64_C(1000000000))
 #define USEC	INT64_C(1000)
+#define SIGNAL	SIGRTMIN	/* the others are libFuzzer's */
 
 const char fuzz_name[] = "ring";
 
@@ -356,7 +361,70 @@ static void begin(void)
 		(void)fcntl(f.pipe[i][1], F_SETFL, O_NONBLOCK);
 }
 
-static void end(void)
+static void handler(int sig)
+{
+	(void)sig;
+}
+
+/* One, in so many us: more of them would hide a wake that is lost. */
+static timer_t interrupt(long us)
+{
+	struct sigaction sa = { .sa_handler = handler };
+	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGNAL };
+	struct itimerspec once = { .it_value.tv_nsec = us * 1000 };
+	timer_t timer;
+
+	expect(!sigaction(SIGNAL, &sa, NULL), "sigaction");
+	expect(!timer_create(CLOCK_MONOTONIC, &ev, &timer), "timer_create");
+	expect(!timer_settime(timer, 0, &once, NULL), "timer_settime");
+	return timer;
+}
+
+/* Also libFuzzer has an alarm, every half minute. */
+static void drain(void)
+{
+	int64_t deadline = urctx_now() + PATIENCE;
+	int ret;
+
+	do {
+		ret = urctx_ring_drain(f.r, NULL, deadline);
+	} while (ret == -EINTR);
+	expect(!ret, "stuck: %d, %ld in flight", ret, f.in_flight);
+}
+
+static void detach(void)
+{
+	int64_t deadline = urctx_now() + PATIENCE;
+	int ret;
+
+	do {
+		ret = urctx_ring_detach(f.r, deadline);
+	} while (ret == -EINTR);
+	expect(!ret, "stuck: %d, %ld in flight", ret, f.in_flight);
+}
+
+static void leave(unsigned how)
+{
+	timer_t timer;
+	unsigned i;
+
+	if (how >> 1)
+		timer = interrupt((how >> 1) * 400);
+	if (how & 1) {
+		for (i = 0; i < f.nr_ctx; i++)
+			(void)urctx_cancel(f.gone[i] ? NULL : f.ctx[i]);
+		for (i = 0; i < OPS; i++)
+			urctx_op_cancel(&f.op[i].op, NULL);
+		drain();
+		expect(!f.in_flight, "%ld", f.in_flight);
+		count();
+	}
+	detach();
+	if (how >> 1)
+		timer_delete(timer);
+}
+
+static void end(unsigned how)
 {
 	struct io_uring_cqe *cqe;
 	unsigned i;
@@ -364,16 +432,7 @@ static void end(void)
 	f.closing = true;
 	for (i = 0; i < PIPES && f.wants_end; i++)
 		close(f.pipe[i][1]);
-	if (take(&f.b) & 1) {
-		for (i = 0; i < f.nr_ctx; i++)
-			(void)urctx_cancel(f.gone[i] ? NULL : f.ctx[i]);
-		for (i = 0; i < OPS; i++)
-			urctx_op_cancel(&f.op[i].op, NULL);
-		expect(!urctx_ring_drain(f.r, NULL, urctx_now() + PATIENCE), "stuck");
-		expect(!f.in_flight, "%ld", f.in_flight);
-		count();
-	}
-	expect(!urctx_ring_detach(f.r, urctx_now() + PATIENCE), "stuck");
+	leave(how);
 	expect(!f.in_flight, "%ld", f.in_flight);
 	for (i = 0; i < OPS; i++)
 		expect(!f.op[i].bound, "op %u", i);
@@ -393,6 +452,8 @@ static void end(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	unsigned how = size > 1 ? data[--size] : 0;
+
 	memset(&f, 0, sizeof(f));
 	f.b = (struct bytes){ data, data + size };
 	begin();
@@ -400,6 +461,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		act();
 		count();
 	}
-	end();
+	end(how);
 	return 0;
 }
