@@ -46,7 +46,7 @@ gate() {
 checked() {
 	dir=build-ci/$1
 	shift
-	configured "$dir" --enable-Werror --prefix="$here/build-ci/root" "$@" &&
+	configured "$dir" --enable-Werror --enable-tests --prefix="$here/build-ci/root" "$@" &&
 		make_in "$dir" all || return
 	rc=0
 	make_in "$dir" check VERBOSE=1 SOURCE_CHECKS=scripts/check-symbols || rc=$?
