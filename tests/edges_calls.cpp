@@ -106,6 +106,29 @@ TEST_CASE("a vector is looked at to its end, and no further", "[io][edges]")
 	CHECK(refused == 8);
 }
 
+TEST_CASE("without a ring fsync is fsync(2)", "[io][edges]")
+{
+	long done = -1, pipe = -1, none = -1, refused = -1;
+	FILE *f = tmpfile();
+
+	thread([&] {
+		refusal no_ring("io_uring_queue_init", -EMFILE);
+		context live;
+		ends e;
+
+		done = urctx_fsync(live, fileno(f));
+		pipe = urctx_fsync(live, e.fd[0]);
+		none = urctx_fsync(live, -1);
+		refused_number sync(SYS_fsync, -EIO);
+		refused = urctx_fsync(live, fileno(f));
+	}).join();
+	fclose(f);
+	CHECK(done == 0);
+	CHECK(pipe == -EINVAL);
+	CHECK(none == -EBADF);
+	CHECK(refused == -EIO);
+}
+
 /* As writev(2): with a buffer of nothing it is one, with a vector it is none. */
 TEST_CASE("a vector of nothing is no packet", "[io][edges]")
 {

@@ -7,6 +7,7 @@
 
 #include "ring_cover_calls.hpp"
 #include <algorithm>
+#include <sys/eventfd.h>
 #include <sys/wait.h>
 
 /* What is done with a ring that can be had, if not this time. */
@@ -193,7 +194,26 @@ TEST_CASE("somebody closes the eventfd that a call waits with", "[io][refused]")
 			CHECK(first.is.met + second.is.met == 2);
 		}
 		CHECK(closed >= 0);
+		/* what has the number now is left alone */
+		uint64_t five = 0;
+		int other = eventfd(5, EFD_CLOEXEC | EFD_NONBLOCK);
+		context third;
+
+		if (other != closed)
+			CHECK(dup3(other, closed, O_CLOEXEC) == closed);
 		CHECK(urctx_read(soon, e.fd[0], &c, 1) == -ETIME);
+		{
+			refused_number wait(SYS_ppoll, 0, 1);
+
+			wait.is.is_done = true;
+			wait.is.instead = [&] { urctx_cancel(third); };
+			CHECK(urctx_read(third, e.fd[0], &c, 1) == -ECANCELED);
+		}
+		CHECK(read(closed, &five, sizeof(five)) == sizeof(five));
+		CHECK(five == 5);
+		if (other != closed)
+			close(other);
+		close(closed);
 		return 0L;
 	});
 }
