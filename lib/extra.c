@@ -31,7 +31,6 @@ static void extra_init(struct extra *e, struct urctx *n)
 	e->turn = 0;
 	store_relaxed(&e->fd, 0);
 	store_relaxed(&e->fd_uses, 0);
-	store_relaxed(&e->fd_process, 0);
 	store_relaxed(&e->idle_seq, 0);
 	store_relaxed(&e->awaited, (struct slot *)NULL);
 	e->links = NULL;

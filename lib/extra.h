@@ -38,7 +38,6 @@ struct extra {
 
 	uint32_t fd;			/* + 1; 0: none */
 	uint32_t fd_uses;		/* FD_* of fd.c */
-	uint32_t fd_process;		/* forks before it was made */
 
 	uint32_t idle_seq;		/* futex: `awaited` was emptied */
 	struct slot *awaited;		/* by urctx_wait_idle() */

@@ -20,24 +20,27 @@
 
 #define FD_CLOSED	1U	/* the last put was here */
 #define FD_FIRED	2U	/* it is readable */
-#define FD_USE		4U	/* somebody is about to make it so */
+#define FD_USE		4U	/* somebody is about to make it so, or to renew it */
+#define FD_OF		8U	/* so many forks before it was made */
 
-/* Nothing of a parent process is touched. */
-static void fire(struct extra *e)
+/* Made in this process, and nothing has come to it. */
+static uint32_t unused(void)
 {
-	uint32_t fd = load(&e->fd, FD_READ);
+	return fork_count() * FD_OF;
+}
 
-	if (fd &&	/* seldom: it ends while its descriptor is made */
-	    load_relaxed(&e->fd_process) == fork_count())
-		sys_timerfd_set((int)fd - 1, 1);
+static bool is_ours(uint32_t uses)
+{
+	return (uses & -FD_OF) == unused();
 }
 
 /* By the one who has made fd_uses FD_USE. */
 static void fired(struct extra *e)
 {
-	uint32_t uses;
+	uint32_t fd = load(&e->fd, FD_READ), uses;
 
-	fire(e);
+	if (fd)		/* seldom: it ends while its descriptor is made */
+		sys_timerfd_set((int)fd - 1, 1);
 	uses = fetch_add(&e->fd_uses, FD_FIRED - FD_USE, FD_USED);
 	if (uses & FD_CLOSED)
 		sys_close((int)load_relaxed(&e->fd) - 1);
@@ -48,43 +51,46 @@ static void fired(struct extra *e)
 void fd_fire(const struct urctx *n)
 {
 	struct extra *e;
-	uint32_t uses;
+	uint32_t uses = unused();
 
 	/* HASFD was seen: now behind it, what it says is there */
 	(void)load(&n->watch, FD_READ);
 	e = extra_of(n);
-	uses = load_relaxed(&e->fd_uses);
-	/* twice would take it back for a moment: one does */
-	do
-		if (uses)
-			return;
-	while (!cas_relaxed(&e->fd_uses, &uses, uses + FD_USE));
-	fired(e);
+	/* twice would take it back for a moment: one does; a parent's is not touched */
+	if (cas_relaxed(&e->fd_uses, &uses, uses + FD_USE))
+		fired(e);
 }
 
 void fd_see(const struct urctx *n)
 {
-	struct extra *e = extra_of(n);
+	struct extra *e;
+	uint32_t uses;
 
-	uint32_t uses = 0;
-
-	while (!(load_relaxed(&e->fd_uses) & FD_FIRED)) {
-		if (cas_relaxed(&e->fd_uses, &uses, FD_USE)) {
+	(void)load(&n->watch, FD_READ);
+	e = extra_of(n);
+	for (;;) {
+		uses = unused();
+		if (cas_relaxed(&e->fd_uses, &uses, uses + FD_USE)) {
 			fired(e);
 			return;
 		}
+		/* who is about to in a parent process never comes to it here */
+		if (!is_ours(uses) || uses & FD_FIRED)
+			return;
 		/* somebody is inside of one system call */
-		if (uses == FD_USE)
+		if (uses & FD_USE)
 			sys_futex_wait_real(&e->fd_uses, uses, URCTX_NEVER);
-		uses = 0;
 	}
 }
 
 void fd_leave(struct extra *e)
 {
-	uint32_t fd = load_relaxed(&e->fd);
+	uint32_t fd = load_relaxed(&e->fd), uses;
 
-	if (fd && fetch_or(&e->fd_uses, FD_CLOSED, FD_USED) < FD_USE)
+	if (!fd)
+		return;
+	uses = fetch_or(&e->fd_uses, FD_CLOSED, FD_USED);
+	if (!(uses & FD_USE) || !is_ours(uses))
 		sys_close((int)fd - 1);
 }
 
@@ -96,8 +102,8 @@ static int fd_make(const struct urctx *ctx)
 	return sys_timerfd(sys_clock_held() ? URCTX_NEVER : when);
 }
 
-/* What was inherited from the parent process keeps its number. */
-static int fd_renew(const struct urctx *ctx, struct extra *e)
+/* Another file of that number. */
+static int fd_over(const struct urctx *ctx, struct extra *e)
 {
 	int fd = fd_make(ctx), ret;
 
@@ -105,21 +111,39 @@ static int fd_renew(const struct urctx *ctx, struct extra *e)
 		return fd;
 	ret = sys_dup_over(fd, (int)load_relaxed(&e->fd) - 1);
 	sys_close(fd);
-	if (ret < 0)
-		return ret;
-	store_relaxed(&e->fd_process, fork_count());
-	fetch_and(&e->fd_uses, ~FD_FIRED, FD_USED);
-	return 0;
+	return ret < 0 ? ret : 0;
+}
+
+/* What was inherited from the parent process keeps its number.  By one at a time. */
+static int fd_renew(const struct urctx *ctx, struct extra *e)
+{
+	uint32_t uses = load_relaxed(&e->fd_uses), then;
+	int ret;
+
+	do
+		while (is_ours(uses)) {
+			if (!(uses & FD_USE))
+				return 0;
+			sys_futex_wait_real(&e->fd_uses, uses, URCTX_NEVER);
+			uses = load_relaxed(&e->fd_uses);
+		}
+	while (!cas_relaxed(&e->fd_uses, &uses, unused() + FD_USE));
+	ret = fd_over(ctx, e);
+	then = ret ? uses : unused();
+	fetch_add(&e->fd_uses, then - (unused() + FD_USE), FD_USED);
+	sys_futex_wake(&e->fd_uses);
+	return ret;
 }
 
 static int fd_add(const struct urctx *ctx, struct extra *e)
 {
 	int fd = fd_make(ctx);
-	uint32_t none = 0;
+	uint32_t none = 0, uses = load_relaxed(&e->fd_uses);
 
 	if (fd < 0)
 		return fd;
-	store_relaxed(&e->fd_process, fork_count());
+	while (!is_ours(uses) && !cas_relaxed(&e->fd_uses, &uses, unused()))
+		;
 	if (!cas(&e->fd, &none, (uint32_t)fd + 1, FD_SET))
 		sys_close(fd);
 	return 0;
@@ -129,7 +153,7 @@ int urctx_fd(struct urctx *ctx)
 {
 	struct thread *t = this_thread();
 	struct extra *e;
-	int ret = 0;
+	int ret;
 
 	touch(ctx);
 	if (!ctx)
@@ -137,10 +161,7 @@ int urctx_fd(struct urctx *ctx)
 	e = extra_get(t, ctx);
 	if (!e)
 		return -ENOMEM;
-	if (!load(&e->fd, FD_READ))
-		ret = fd_add(ctx, e);
-	else if (load_relaxed(&e->fd_process) != fork_count())
-		ret = fd_renew(ctx, e);
+	ret = load(&e->fd, FD_READ) ? fd_renew(ctx, e) : fd_add(ctx, e);
 	if (ret)
 		return ret;
 	if (sys_clock_held() && (ret = timer_watch(ctx)))

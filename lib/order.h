@@ -130,7 +130,7 @@ X(IDLE_READ,	acquire, "SLOT_CLEAR RUN_END",	"taken zombie_empty put_empty",	\
 	"who finds all gone knows what they did before they went")		\
 X(FD_SET,	release, "FD_READ",		"fd_add urctx_fd",			\
 	"who finds the fd knows which process made it")				\
-X(FD_READ,	acquire, "FD_SET",		"fire fd_fire urctx_fd",		\
+X(FD_READ,	acquire, "FD_SET",		"fired fd_fire fd_see urctx_fd",		\
 	"who finds the fd knows which process made it")				\
 X(FD_USED,	acq_rel, "FD_USED",		"fired fd_leave fd_renew signals_follow signals_ring",	\
 	"the fd is closed behind its last use")					\
