@@ -109,9 +109,11 @@
  *    that it inherited wait for its first derivation with a deadline.  A callback
  *    that another thread was running at the fork counts as running in the child
  *    for ever: urctx_stop() of it does not return there, urctx_try_stop() does.
+ *    A cancel, a deadline or a signal that another thread was carrying out at the
+ *    fork goes no further in the child: cancel there what is to end there.
  *    fork() waits for a grace period of the housekeeper, and for a thread's
  *    first use, 100 ms at most; where that was not enough (liburcu's own hooks
- *    around fork() are installed as well), deadlines it inherited never come.
+ *    around fork() are installed as well), deadlines it inherited may never come.
  *    It cannot wait for a thread's end: a child that was forked in the 100 ns of
  *    liburcu's own destructor finds liburcu locked.  A hook around fork() that
  *    is older than the library names no signals, and waits for no thread that

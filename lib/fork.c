@@ -63,29 +63,38 @@ static bool hold(pthread_mutex_t *m, const struct timespec *until)
 	return !pthread_mutex_clocklock(m, CLOCK_MONOTONIC, until);
 }
 
+/* Of the one who forks: a handler that forked meanwhile would wait for himself. */
+static struct sys_calm calm;
+
 /* Signals first: so forks come one after the other, each with patience of its own. */
 static void fork_prepare(void)
 {
 	int64_t until;
 	struct timespec ts;
-	int saved = errno;
+	struct sys_calm mine;
 
+	sys_calm_begin(&mine);
 	signals_fork_hold();
+	calm = mine;
 	until = sys_now_real() + HOLD_LIMIT;
 	ts = (struct timespec){ until / 1000000000, until % 1000000000 };
 	held = hold(&grace, &ts);
 	held_join = hold(&joining, &ts);
-	errno = saved;
+	errno = mine.err;
 }
 
 static void fork_parent(void)
 {
+	struct sys_calm mine = calm;
+
+	mine.err = errno;	/* why there is no child */
 	if (held_join)
 		pthread_mutex_unlock(&joining);
 	held_join = false;
 	if (held)
 		pthread_mutex_unlock(&grace);
 	signals_fork_release();
+	sys_calm_end(&mine);
 }
 
 static void fork_child(void)
@@ -102,9 +111,10 @@ static void fork_child(void)
 	store_relaxed(&forks, load_relaxed(&forks) + 1);
 	clock_forked();
 	readers_forked();
-	timers_forked(!held);
+	timers_forked(held);
 	signals_forked();
 	house_forked();
+	sys_calm_end(&calm);
 }
 
 /*

@@ -253,6 +253,8 @@ static void house_main(void)
 			worked = true;
 		}
 	} while (house_rest(worked));
+	/* destructors of this thread may fork */
+	this_thread()->keeps_house = false;
 }
 
 /* The last start was refused: only a full batch asks again. */

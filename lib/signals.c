@@ -57,7 +57,9 @@ static struct named *named_make(const sigset_t *set, int *ret)
 static int sources_take(const sigset_t *set, struct urctx **roots, size_t *nr)
 {
 	int sig, ret = 0;
+	struct sys_calm calm;
 
+	sys_calm_begin(&calm);	/* a handler may fork, which takes this lock */
 	lock_take(&signals_lock);
 	for_each_signal(sig, set) {
 		struct source *s = &source[sig];
@@ -72,6 +74,7 @@ static int sources_take(const sigset_t *set, struct urctx **roots, size_t *nr)
 	fetch_add_relaxed(&signals_kept, 1);
 	signals_want();
 	lock_drop(&signals_lock);
+	sys_calm_end(&calm);
 	house_until(INT64_MIN);
 	return ret;
 }
@@ -83,8 +86,10 @@ static void sources_drop(const sigset_t *set, bool swallow)
 	sigset_t free;
 	size_t nr = 0;
 	int sig;
+	struct sys_calm calm;
 
 	sigemptyset(&free);
+	sys_calm_begin(&calm);
 	lock_take(&signals_lock);
 	for_each_signal(sig, set) {
 		struct source *s = &source[sig];
@@ -103,6 +108,7 @@ static void sources_drop(const sigset_t *set, bool swallow)
 	while (swallow && sys_signal_take(&free))
 		;
 	lock_drop(&signals_lock);
+	sys_calm_end(&calm);
 	house_until(INT64_MIN);
 	while (nr)
 		urctx_put(roots[--nr]);

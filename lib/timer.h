@@ -35,6 +35,6 @@ void timers_turn(void);
 int64_t timers_next(void);
 bool timers_new(void);
 bool timers_any(void);
-void timers_forked(bool torn);
+void timers_forked(bool held);
 
 #endif

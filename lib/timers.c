@@ -17,6 +17,7 @@ static struct extra *homeless;	/* no memory for a larger heap */
 static struct extra *equals;	/* due at one time of a test's clock, in turn */
 static uint32_t live;		/* armed or expected, and not out */
 static uint32_t dropped;	/* in the heap, of contexts that are DEAD */
+static bool changing;		/* what a fork in the middle of it finds torn */
 
 void timers_add(uint32_t more)
 {
@@ -213,6 +214,7 @@ static struct extra *due(int64_t now)
 {
 	struct extra **at, *e;
 
+	store_relaxed(&changing, true);
 	fork_hold();
 	take_new();
 	if (sys_clock_held() && !equals)
@@ -231,6 +233,7 @@ static struct extra *due(int64_t now)
 			break;
 		}
 	fork_release();
+	store_relaxed(&changing, false);
 	return e;
 }
 
@@ -255,14 +258,16 @@ int64_t timers_next(void)
 	return when;
 }
 
-void timers_forked(bool torn)
+void timers_forked(bool held)
 {
+	bool torn = !held && load_relaxed(&changing);
+
+	store_relaxed(&changing, false);
+	if (torn) {
+		/* what it held is never told; who counted on it is not known */
+		heap.nr = 0;
+		homeless = equals = NULL;
+	}
 	/* nobody keeps time here until a derivation sees to it */
 	store_relaxed(&timer_wanted, timers_any());
-	if (!torn)
-		return;
-	/* in the middle of a change: what it held is never told */
-	heap.nr = 0;
-	homeless = equals = NULL;
-	store_relaxed(&live, 0);
 }

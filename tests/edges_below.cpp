@@ -151,6 +151,8 @@ extern "C" int signalfd(int fd, const sigset_t *set, int flags) noexcept
 extern "C" int timerfd_settime(int fd, int flags, const struct itimerspec *when,
 			       struct itimerspec *was) noexcept
 {
+	if (me.settime)
+		(*me.settime)();
 	REAL(timerfd_settime, fd, flags, when, was);
 	rings += me.scribbles;
 	return scribbled(ret_);

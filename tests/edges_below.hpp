@@ -41,6 +41,7 @@ struct here {
 	std::function<void()> *knows;	/* in a pthread_setspecific(3) */
 	std::function<void()> *older;	/* before fork(), a hook older than the library */
 	std::function<void()> *reading;	/* in a signalfd(2) that changes what is read */
+	std::function<void()> *settime;	/* in a timerfd_settime(2) */
 	int64_t until[2];		/* of mutexes that are waited for until a time */
 	mutex *waited[2];
 	size_t waits;
@@ -74,6 +75,26 @@ inline int waited_for(pid_t pid)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+}
+
+/* Of a child that may hang with all signals blocked, as liburcu has them. */
+inline int ended(pid_t pid)
+{
+	int status = -1;
+
+	if (becomes([&] { return waitpid(pid, &status, WNOHANG) == pid; }))
+		return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
+	kill(pid, SIGKILL);
+	return waited_for(pid);
+}
+
+inline pid_t forked(const std::function<int()> &fn)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(fn());
+	return pid;
 }
 
 #define PASSES(...)                                                            \

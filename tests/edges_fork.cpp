@@ -299,17 +299,6 @@ struct held_up {
 };
 }
 
-/* Of a child that may hang with all signals blocked, as liburcu has them. */
-static int ended(pid_t pid)
-{
-	int status = -1;
-
-	if (becomes([&] { return waitpid(pid, &status, WNOHANG) == pid; }))
-		return WIFEXITED(status) ? WEXITSTATUS(status) : 99;
-	kill(pid, SIGKILL);
-	return waited_for(pid);
-}
-
 /* Behind ours, which is not waited for: its mutex is this thread's. */
 TEST_CASE("fork: a hook that is older than the library is a thread's first use", "[edges][fork]")
 {

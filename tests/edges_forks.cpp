@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* edges_forks.cpp - a fork in the middle of what its child goes on with */
+#include "edges_below.hpp"
+#include <catch2/catch.hpp>
+#include <urctx/watch.h>
+
+#if !TESTS_TSAN
+/* The housekeeper waits for readers: his heap is whole, and the child's as well. */
+TEST_CASE("fork: deadlines are inherited though its patience was over", "[edges][fork]")
+{
+	PASSES([] {
+		struct urctx *ctx = nullptr, *own = nullptr;
+		counted cb, mine;
+		gate has, over;
+
+		SHOULD(urctx_with_timeout(nullptr, SEC / 2, &ctx) == 0);
+		SHOULD(cb.after(ctx) == 0);
+		me.waits = 0;
+		SHOULD(waited_for(forked([] { return 0; })) == 0);
+		mutex *grace = me.waited[0];
+		one_thread holds([&] {
+			pthread_mutex_lock(grace);
+			has.set();
+			over.wait();
+			pthread_mutex_unlock(grace);
+			return 0;
+		});
+
+		has.wait();
+		pid_t pid = forked([&] {
+			SHOULD(urctx_with_timeout(nullptr, SEC, &own) == 0);
+			SHOULD(mine.after(own) == 0);
+			SHOULD(becomes([&] { return cb.ran == 1 && mine.ran == 1; }));
+			SHOULD(not_held == 0);
+			return 0;
+		});
+
+		over.set();
+		SHOULD(holds.join() == 0);
+		SHOULD(waited_for(pid) == 0);
+		(void)urctx_stop(&cb.cb);
+		urctx_put(ctx);
+		return 0;
+	});
+}
+
+namespace
+{
+std::atomic<int> handled{ 0 };
+
+void handler_forks(int)
+{
+	int saved = errno;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	handled = waited_for(pid);
+	errno = saved;
+}
+
+/* Who handles USR2 by a fork. */
+void forks_on_usr2()
+{
+	struct sigaction act = {};
+
+	act.sa_handler = handler_forks;
+	sigaction(SIGUSR2, &act, nullptr);
+	handled = -1;
+}
+}
+
+TEST_CASE("fork: by a handler, while the thread names signals, or forks", "[edges][fork]")
+{
+	PASSES([] {
+		blocked b({ SIGUSR1, SIGHUP });
+		std::function<void()> comes = [] {
+			me.reading = nullptr;
+			raise(SIGUSR2);
+		};
+		struct urctx *ctx = context_of(SIGUSR1), *other;
+
+		SHOULD(becomes([] { return opened > 0; }));
+		forks_on_usr2();
+		me.reading = &comes;
+		other = context_of(SIGHUP);
+		SHOULD(handled == 0);
+		handled = -1;
+		me.reading = &comes;
+		urctx_put(other);
+		SHOULD(handled == 0);
+		urctx_put(ctx);
+		return 0;
+	});
+	PASSES([] {
+		std::function<void(mutex *)> comes = [](mutex *) {
+			me.asks = nullptr;
+			raise(SIGUSR2);
+		};
+
+		forks_on_usr2();
+		urctx_put(derive(nullptr));
+		me.asks = &comes;
+		SHOULD(waited_for(forked([] { return handled == -1 ? 0 : 1; })) == 0);
+		SHOULD(handled == 0);
+		return 0;
+	});
+}
+
+/* A destructor of his thread, behind all that he did. */
+TEST_CASE("fork: by the housekeeper who leaves", "[edges][fork]")
+{
+	static pthread_key_t key;
+	static std::atomic<pid_t> child;
+
+	PASSES([] {
+		struct urctx *ctx = nullptr;
+		urctx_callback cb = {};
+
+		child = 0;
+		SHOULD(pthread_key_create(&key, [](void *) {
+			child = forked([] {
+				struct urctx *own = nullptr;
+				counted mine;
+
+				SHOULD(urctx_with_timeout(nullptr, SEC / 100, &own) == 0);
+				SHOULD(mine.after(own) == 0);
+				SHOULD(becomes([&] { return mine.ran == 1; }));
+				return 0;
+			});
+		}) == 0);
+		SHOULD(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
+		SHOULD(urctx_after(ctx, &cb, [](urctx_callback *) {
+			(void)pthread_setspecific(key, &key);
+		}) == 0);
+		SHOULD(becomes([] { return child != 0; }));
+		SHOULD(waited_for(child) == 0);
+		urctx_put(ctx);
+		return 0;
+	});
+}
+
+/* In the one system call that makes it readable: in the child nobody is. */
+TEST_CASE("fork: while another thread makes a descriptor readable", "[edges][fork]")
+{
+	PASSES([] {
+		struct urctx *ctx = derive(nullptr);
+		const int fd = urctx_fd(ctx);
+		gate in, goes;
+		std::function<void()> stop = [&] {
+			in.set();
+			goes.wait();
+		};
+
+		SHOULD(fd >= 0);
+		SHOULD(!readable(fd));
+		one_thread cancels([&] {
+			me.settime = &stop;
+			urctx_cancel(ctx);
+			me.settime = nullptr;
+			return 0;
+		});
+
+		in.wait();
+		pid_t pid = forked([&] {
+			SHOULD(urctx_err(ctx) == -ECANCELED);
+			SHOULD(urctx_fd(ctx) == fd);
+			SHOULD(readable(fd));
+			SHOULD(urctx_err(ctx) == -ECANCELED);
+			urctx_put(ctx);
+			return is_open(fd) ? 1 : 0;
+		}), other = forked([&] {
+			urctx_put(ctx);
+			return is_open(fd) ? 1 : 0;
+		});
+
+		SHOULD(ended(pid) == 0);
+		SHOULD(ended(other) == 0);
+		goes.set();
+		SHOULD(cancels.join() == 0);
+		SHOULD(readable(fd));
+		urctx_put(ctx);
+		return 0;
+	});
+}
+#endif
