@@ -139,6 +139,7 @@ struct urctx_ring {
 	struct ring_link **table;	/* open addressing, by context */
 	uint32_t table_mask;
 	uint32_t links;			/* in the table */
+	uint32_t links_room;		/* so many there are, used or not */
 	uint32_t told;			/* of these */
 	struct ring_link *link_free;
 	uint32_t leaving;		/* without ops, and fn is about to push them */

@@ -18,7 +18,8 @@ static size_t aligned(size_t n)
 	return (n + 63) & ~(size_t)63;
 }
 
-static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
+/* @links more; @ends_nr: all that there are then, any of which may have a deadline. */
+static struct ring_room *room_alloc(uint32_t slots, uint32_t links, uint32_t ends_nr)
 {
 	size_t at = aligned(sizeof(struct ring_room));
 	size_t slot = at, heap, ends, queue, link, table, bytes;
@@ -29,7 +30,7 @@ static struct ring_room *room_alloc(uint32_t slots, uint32_t links)
 	heap = at + 3 * sizeof(struct heap_entry);
 	at += aligned((slots + 3) * sizeof(struct heap_entry));
 	ends = at + 3 * sizeof(struct heap_entry);
-	at += aligned((slots + 3) * sizeof(struct heap_entry));
+	at += aligned((ends_nr + 3) * sizeof(struct heap_entry));
 	queue = at;
 	at += (size_t)4 * slots * sizeof(struct heap_entry);
 	link = at;
@@ -85,15 +86,17 @@ static void take_table(struct urctx_ring *r, struct ring_room *room, uint32_t sl
 
 int ring_grow(struct urctx_ring *r, uint32_t slots)
 {
+	const uint32_t links = slots - r->slots + LINKS_SPARE;
 	struct ring_room *room;
 
 	if (slots > SLOTS_MAX)	/* uncovered: 4,194,304 ops in flight, and one more */
 		return -ENOMEM;	/* nor would there be memory */
-	room = room_alloc(slots, slots - r->slots + LINKS_SPARE);
+	room = room_alloc(slots, links, r->links_room + links);
 	if (!room)
 		return -ENOMEM;
 	take_slots(r, room, slots);
-	take_links(r, room, slots - r->slots + LINKS_SPARE);
+	take_links(r, room, links);
+	r->links_room += links;
 	take_table(r, room, slots);
 	times_room(&r->times, room->heap, room->queue, 2 * slots);
 	times_room(&r->ends, room->ends, room->queue_ends, 2 * slots);

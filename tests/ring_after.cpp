@@ -190,3 +190,49 @@ TEST_CASE("drain counts what is derived from a further parent", "[ring][after]")
 	close(p[0]);
 	close(p[1]);
 }
+
+/* Links without ops are more than slots for ops, and each may have a deadline. */
+TEST_CASE("callbacks of more contexts with deadlines than there are ops", "[ring][after]")
+{
+	for (size_t n : { 66, 67, 72, 73, 145, 300 }) {
+		INFO(n);
+		ends p;
+		an_op near[8];
+		std::vector<noted> told(n);
+		std::vector<struct urctx *> all(n);
+		ring r(64);
+		OR_SKIP(r);
+		int64_t now = urctx_now();
+
+		for (an_op &op : near) {
+			struct io_uring_sqe *sqe = r.sqe();
+
+			io_uring_prep_read(sqe, p.in(), op.buf, 1, 0);
+			REQUIRE(urctx_ring_bind_flags(r.r, sqe, nullptr, &op.op,
+						      now + SEC / 10, 0) == 0);
+		}
+		/* the latest first: into the heap */
+		for (size_t i = 0; i < n; i++) {
+			REQUIRE(urctx_with_deadline(nullptr, now + 3600 * SEC - (int64_t)i * SEC,
+						    &all[i]) == 0);
+			REQUIRE(told[i].after(r.r, all[i]) == 0);
+		}
+		for (an_op &op : near) {
+			REQUIRE(r.until_ended(op));
+			CHECK(op.cause == &urctx_deadline_exceeded);
+		}
+		for (struct urctx *ctx : all)
+			urctx_cancel(ctx);
+		REQUIRE(urctx_ring_wait(r.r, urctx_now()) >= 0);
+		size_t ran = 0;
+		for (int i = 0; i < 100 && ran < n; i++) {
+			REQUIRE(urctx_ring_turn(r.r) >= 0);
+			ran = 0;
+			for (const noted &cb : told)
+				ran += cb.ran == 1;
+		}
+		CHECK(ran == n);
+		for (struct urctx *ctx : all)
+			urctx_put(ctx);
+	}
+}
