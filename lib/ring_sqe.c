@@ -54,9 +54,8 @@ bool ring_chain_silent(const struct urctx_ring *r, const struct io_uring_sqe *sq
 
 		if (!(prev->flags & CHAIN))
 			return false;
-		/* a timer leaves the chain before the next one starts */
-		if (prev->flags & IOSQE_CQE_SKIP_SUCCESS &&
-		    prev->opcode != IORING_OP_LINK_TIMEOUT)
+		/* of a timer, too: it is the head where the kernel cuts off its own */
+		if (prev->flags & IOSQE_CQE_SKIP_SUCCESS)
 			return true;
 	}
 	return false;

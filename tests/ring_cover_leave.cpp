@@ -33,28 +33,103 @@ TEST_CASE("drain looks behind joins, and not for ever", "[ring][drain]")
 	urctx_put(level);
 }
 
-TEST_CASE("a bind behind a timer of the caller's that is silent", "[ring][chain]")
+/* Cut off from its op, by a shared SQ thread's round, its failure silences what follows. */
+TEST_CASE("nothing is bound behind a timer of the caller's that is silent", "[ring][chain]")
 {
 	struct __kernel_timespec far = { 60, 0 };
-	ends p, q;
-	an_op first, behind;
+
+	for (bool head : { true, false }) {
+		ends p, q;
+		an_op first, behind;
+		ring r(8);
+		OR_SKIP(r);
+		struct io_uring_sqe *s;
+
+		if (head) {
+			s = r.sqe();
+			io_uring_prep_read(s, p.in(), first.buf, 2, 0);
+			s->flags |= IOSQE_IO_LINK;
+			REQUIRE(urctx_ring_bind(r.r, s, nullptr, &first.op) == 0);
+		}
+		s = r.sqe();
+		io_uring_prep_link_timeout(s, &far, 0);
+		s->flags |= IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK;
+		s = r.sqe();
+		io_uring_prep_read(s, q.in(), behind.buf, 3, 0);
+		CHECK(urctx_ring_bind(r.r, s, nullptr, &behind.op) == -EINVAL);
+		p.put(2);
+		if (head) {
+			REQUIRE(r.until_ended(first));
+			CHECK(first.res == 2);
+		}
+	}
+}
+
+/* What the caller has put in front of it, and will only end behind detach. */
+TEST_CASE("detach does not wait for a drain of the caller's for ever", "[ring][detach]")
+{
+	size_t heard = 0;
+	ends p;
+	char c;
+	struct io_uring u;
+	struct urctx_ring *r;
+	struct urctx_ring_params params = {};
+
+	params.flags = URCTX_RING_DRAIN;
+	params.arg = &heard;
+	params.foreign = [](void *arg, const struct io_uring_cqe *) { ++*(size_t *)arg; };
+	if (io_uring_queue_init(8, &u, 0)) {
+		WARN("skipped: io_uring is forbidden here");
+		return;
+	}
+	REQUIRE(urctx_ring_attach(&u, &params, &r) == 0);
+	struct io_uring_sqe *s = urctx_ring_sqe(r);
+	io_uring_prep_read(s, p.in(), &c, 1, 0);
+	s->user_data = 1;
+	s = urctx_ring_sqe(r);
+	s->flags |= IOSQE_IO_DRAIN;
+	s->user_data = 2;
+	REQUIRE(io_uring_submit(&u) == 2);
+	CHECK(urctx_ring_detach(r, urctx_now()) == -ETIME);
+	CHECK(urctx_ring_detach(r, urctx_now() + SEC / 50) == -ETIME);
+	p.put();
+	REQUIRE(urctx_ring_detach(r, urctx_now() + 10 * SEC) == 0);
+	CHECK(heard == 2);
+	CHECK(io_uring_cq_ready(&u) == 0);
+	io_uring_queue_exit(&u);
+}
+
+TEST_CASE("detach settles the second time what came since the first", "[ring][detach]")
+{
+	static struct __kernel_timespec moment = { 0, 1 };
+	ends p;
+	an_op op;
 	ring r(8);
 	OR_SKIP(r);
+	char c;
 
-	struct io_uring_sqe *s = r.sqe();
-	io_uring_prep_read(s, p.in(), first.buf, 2, 0);
-	s->flags |= IOSQE_IO_LINK;
-	REQUIRE(urctx_ring_bind(r.r, s, nullptr, &first.op) == 0);
-	s = r.sqe();
-	io_uring_prep_link_timeout(s, &far, 0);
-	s->flags |= IOSQE_CQE_SKIP_SUCCESS | IOSQE_IO_LINK;
-	r.read(q.in(), nullptr, behind);
-	p.put(2);
-	q.put(3);
-	REQUIRE(r.until_ended(first));
-	REQUIRE(r.until_ended(behind));
-	CHECK(first.res == 2);
-	CHECK(behind.res == 3);
+	r.read(p.in(), nullptr, op);
+	p.put();
+	REQUIRE(r.until_ended(op));
+	/* the caller's, whom nobody has told where to go, behind our last */
+	struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
+	io_uring_prep_read(s, p.in(), &c, 1, 0);
+	s->user_data = 7;
+	r.submit();
+	s = io_uring_get_sqe(&r.u);
+	io_uring_prep_timeout(s, &moment, 0, 0);
+	s->user_data = 8;
+	REQUIRE(urctx_ring_detach(r.r, urctx_now() + SEC) == -EBADMSG);
+	io_uring_cq_advance(&r.u, io_uring_cq_ready(&r.u));
+	REQUIRE(urctx_ring_sqe(r.r));
+	int ret;
+	while ((ret = urctx_ring_detach(r.r, urctx_now() + SEC)) == -EBADMSG)
+		io_uring_cq_advance(&r.u, io_uring_cq_ready(&r.u));
+	REQUIRE(ret == 0);
+	r.r = nullptr;
+	CHECK(io_uring_sq_ready(&r.u) == 0);
+	CHECK(io_uring_cq_ready(&r.u) == 0);
+	p.put();
 }
 
 TEST_CASE("an SQE of a refused op serves the next one", "[ring][bind]")

@@ -275,8 +275,8 @@ URCTX_MUST_CHECK_ struct io_uring_sqe *urctx_ring_sqe(struct urctx_ring *r);
  * params.ops.
  * Return: 0; -EINVAL for NULL, no complete, unknown flags, and for
  * IOSQE_CQE_SKIP_SUCCESS, with which nobody would hear of its end, on @sqe or in
- * front of it in its chain (but for an IORING_OP_LINK_TIMEOUT); -EBUSY: @op is in
- * flight; -ESHUTDOWN after detach was called; -ENOMEM; -EPERM.
+ * front of it in its chain; -EBUSY: @op is in flight; -ESHUTDOWN after detach;
+ * -ENOMEM; -EPERM.
  */
 URCTX_MUST_CHECK_ int urctx_ring_bind(struct urctx_ring *r,
 				      struct io_uring_sqe *sqe,
@@ -469,15 +469,15 @@ URCTX_MUST_CHECK_ int urctx_ring_drain(struct urctx_ring *r, struct urctx *ctx,
  *
  * Ops without a cause get urctx_canceled; no context ends by this.  A thread that is
  * ending one of its contexts is waited for, whatever the deadline, and so are CQEs of
- * our own: after 0 none with our tag appears, but of an SQE that bind refused, or that
- * nobody bound, in a chain that is open or takes more than 100 ms.
+ * our own, a second at least: after 0 none with our tag appears, but of an SQE that
+ * bind refused, in a chain that is open or takes more than 100 ms, or that nobody bound.
  *
  * Beware: > 0: the kernel still has so many operations, and their buffers.  @r stays:
  * call again, or leak it and them.  Closing the ring does not take the buffers back.
  *
  * Context: as urctx_ring_wait().
- * Return: 0: @r is freed, and the ring is yours alone; > 0: so many are left; or
- * as urctx_ring_wait(), and @r stays.
+ * Return: 0: @r is freed, and the ring is yours alone; > 0: so many are left; -ETIME:
+ * a drain of yours holds up what is ours; or as urctx_ring_wait(); and @r stays.
  */
 URCTX_MUST_CHECK_ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline);
 
