@@ -8,6 +8,9 @@
 #include "extra.h"
 #include "ring.h"
 
+#include <errno.h>
+
+#define SETTLE_LIMIT	(1000LL * 1000 * 1000)	/* ns */
 #define JOINS	1024U	/* further parents that are looked at, for one op */
 
 static bool below(const struct urctx *ctx, const struct urctx *from,
@@ -152,13 +155,16 @@ static int disarm(struct urctx_ring *r)
  * Whatever else we have queued, a cancel whose op was faster, an SQE that was
  * refused, is carried out before a nop behind it, and its CQE is in front.  Not what
  * the caller has left at the end of an open chain, bound or not: the kernel gives that
- * to a worker, who comes when he likes.
+ * to a worker, who comes when he likes.  And a drain of his holds up the nop.
  */
-static int settle(struct urctx_ring *r)
+static int settle(struct urctx_ring *r, int64_t deadline)
 {
+	int64_t end = urctx_now() + SETTLE_LIMIT;
 	struct io_uring_sqe *sqe;
 	int ret;
 
+	if (end < deadline)
+		end = deadline;
 	if (r->armed == ARM_NO && !r->seq && !io_uring_sq_ready(r->ring))
 		return 0;
 	while (!r->settled) {
@@ -167,9 +173,11 @@ static int settle(struct urctx_ring *r)
 			sqe->user_data = SETTLED_UD;
 			r->settling = true;
 		}
-		ret = ring_wait(r, r->settling ? URCTX_NEVER : urctx_now());
+		ret = ring_wait(r, r->settling ? end : urctx_now());
 		if (ret < 0 && ret != -EINTR)
 			return ret;
+		if (!r->settled && urctx_now() >= end)
+			return -ETIME;
 	}
 	return 0;
 }
@@ -222,6 +230,8 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 	if (r->calls)
 		return -EDEADLK;
 	r->closing = true;
+	if (r->settled)		/* the last time, which came to nothing behind it */
+		r->settled = r->settling = false;
 	tell_all(r);
 	ret = drain(r, NULL, deadline);
 	if (!URCTX_RULE_45 && ret > 0)
@@ -233,7 +243,7 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 	if (!ret)
 		ret = disarm(r);
 	if (!ret)
-		ret = settle(r);
+		ret = settle(r, deadline);
 	if (!ret)
 		ret = settle_owed(r);
 	if (ret)
