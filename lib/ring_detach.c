@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#define SETTLE_LIMIT	(1000LL * 1000 * 1000)	/* ns */
+#define SETTLE_LOOKS	20U	/* ASK_AGAIN each, at most */
 #define JOINS	1024U	/* further parents that are looked at, for one op */
 
 static bool below(const struct urctx *ctx, const struct urctx *from,
@@ -159,12 +159,10 @@ static int disarm(struct urctx_ring *r)
  */
 static int settle(struct urctx_ring *r, int64_t deadline)
 {
-	int64_t end = urctx_now() + SETTLE_LIMIT;
 	struct io_uring_sqe *sqe;
+	unsigned looks = 0;
 	int ret;
 
-	if (end < deadline)
-		end = deadline;
 	if (r->armed == ARM_NO && !r->seq && !io_uring_sq_ready(r->ring))
 		return 0;
 	while (!r->settled) {
@@ -173,10 +171,13 @@ static int settle(struct urctx_ring *r, int64_t deadline)
 			sqe->user_data = SETTLED_UD;
 			r->settling = true;
 		}
-		ret = ring_wait(r, r->settling ? end : urctx_now());
+		ret = ring_wait(r, urctx_now() + (r->settling ? ASK_AGAIN : 0));
+		/* whatever there is of the caller's behind it */
+		if (r->settled && ret != -EPERM)	/* seldom: its handler forked */
+			break;
 		if (ret < 0 && ret != -EINTR)
 			return ret;
-		if (!r->settled && urctx_now() >= end)
+		if (++looks > SETTLE_LOOKS && urctx_now() >= deadline)
 			return -ETIME;
 	}
 	return 0;
@@ -230,8 +231,6 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 	if (r->calls)
 		return -EDEADLK;
 	r->closing = true;
-	if (r->settled)		/* the last time, which came to nothing behind it */
-		r->settled = r->settling = false;
 	tell_all(r);
 	ret = drain(r, NULL, deadline);
 	if (!URCTX_RULE_45 && ret > 0)

@@ -99,37 +99,29 @@ TEST_CASE("detach does not wait for a drain of the caller's for ever", "[ring][d
 	io_uring_queue_exit(&u);
 }
 
-TEST_CASE("detach settles the second time what came since the first", "[ring][detach]")
+/* Each of them comes in front of what is ours, or behind it, and nobody takes it but he. */
+TEST_CASE("detach comes to its end beside CQEs of the caller's", "[ring][detach]")
 {
-	static struct __kernel_timespec moment = { 0, 1 };
 	ends p;
 	an_op op;
 	ring r(8);
 	OR_SKIP(r);
-	char c;
+	int ret, calls = 0;
 
 	r.read(p.in(), nullptr, op);
 	p.put();
 	REQUIRE(r.until_ended(op));
-	/* the caller's, whom nobody has told where to go, behind our last */
-	struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
-	io_uring_prep_read(s, p.in(), &c, 1, 0);
-	s->user_data = 7;
-	r.submit();
-	s = io_uring_get_sqe(&r.u);
-	io_uring_prep_timeout(s, &moment, 0, 0);
-	s->user_data = 8;
-	REQUIRE(urctx_ring_detach(r.r, urctx_now() + SEC) == -EBADMSG);
-	io_uring_cq_advance(&r.u, io_uring_cq_ready(&r.u));
-	REQUIRE(urctx_ring_sqe(r.r));
-	int ret;
-	while ((ret = urctx_ring_detach(r.r, urctx_now() + SEC)) == -EBADMSG)
-		io_uring_cq_advance(&r.u, io_uring_cq_ready(&r.u));
-	REQUIRE(ret == 0);
-	r.r = nullptr;
-	CHECK(io_uring_sq_ready(&r.u) == 0);
-	CHECK(io_uring_cq_ready(&r.u) == 0);
-	p.put();
+	do {
+		struct io_uring_sqe *s = io_uring_get_sqe(&r.u);
+
+		io_uring_cq_advance(&r.u, calls ? 1 : 0);
+		io_uring_prep_nop(s);
+		s->user_data = 7;
+		ret = urctx_ring_detach(r.r, urctx_now() + SEC);
+	} while (ret == -EBADMSG && ++calls < 10);
+	CHECK(ret == 0);
+	if (!ret)
+		r.r = nullptr;
 }
 
 TEST_CASE("an SQE of a refused op serves the next one", "[ring][bind]")
