@@ -118,6 +118,7 @@
  *    liburcu's own destructor finds liburcu locked.  A hook around fork() that
  *    is older than the library names no signals, and waits for no thread that
  *    does, or that uses the library for the first time: these wait for the fork.
+ *    It runs with all signals blocked.
  *  - Memory: 64 bytes for a context that never had a child or a callback, a
  *    block of slots more for one that had.  A long-lived parent keeps the slots
  *    of its peak: its cancel and its last put scan them.  What is put serves

@@ -105,6 +105,7 @@ static void sources_drop(const sigset_t *set, bool swallow)
 	fetch_sub_relaxed(&signals_kept, 1);
 	signals_want();
 	/* what came before this was the contexts', though nobody has read it yet */
+	sigandset(&free, &free, &calm.signals);
 	while (swallow && sys_signal_take(&free))
 		;
 	lock_drop(&signals_lock);

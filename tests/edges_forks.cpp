@@ -107,6 +107,34 @@ TEST_CASE("fork: by a handler, while the thread names signals, or forks", "[edge
 	});
 }
 
+/* In the moment of its last put, by who blocks it no more. */
+TEST_CASE("signals: what is not blocked any more is its handler's", "[edges][signals]")
+{
+	PASSES([] {
+		blocked b({ SIGUSR1, SIGHUP });
+		std::function<void()> comes = [] {
+			me.reading = nullptr;
+			raise(SIGHUP);
+		};
+		struct urctx *kept = context_of(SIGUSR1), *ctx = context_of(SIGHUP);
+		struct sigaction act = {};
+		sigset_t hup;
+
+		SHOULD(becomes([] { return opened > 0; }));
+		act.sa_handler = [](int) { handled = 1; };
+		sigaction(SIGHUP, &act, nullptr);
+		sigemptyset(&hup);
+		sigaddset(&hup, SIGHUP);
+		pthread_sigmask(SIG_UNBLOCK, &hup, nullptr);
+		handled = 0;
+		me.reading = &comes;
+		urctx_put(ctx);
+		SHOULD(handled == 1);
+		urctx_put(kept);
+		return 0;
+	});
+}
+
 /* A destructor of his thread, behind all that he did. */
 TEST_CASE("fork: by the housekeeper who leaves", "[edges][fork]")
 {
