@@ -361,3 +361,33 @@ TEST_CASE("cover: URCTX_NO_URING=0 forbids nothing", "[io][cover]")
 	});
 	CHECK(end.code == 0);
 }
+
+/* Of who has closed his standard input. */
+TEST_CASE("cover: an eventfd that is descriptor 0 hears nothing behind its wait", "[io][cover]")
+{
+	struct ending end = in_child([] {
+		ends e;
+		char c, name[64] = "";
+
+		close(0);
+		return (int)on_a_thread([&]() -> long {
+			context live;
+			refused_number wait(SYS_ppoll, 0, 1);
+			uint64_t told;
+
+			wait.is.is_done = true;
+			wait.is.instead = [&] { e.put(); };
+			if (urctx_read(live, e.fd[0], &c, 1) != 1)
+				return 1;
+			if (!wait.is.met)	/* 6.1 waits for pipes over a ring */
+				return 0;
+			if (readlink("/proc/self/fd/0", name, sizeof(name) - 1) < 0 ||
+			    strcmp(name, "anon_inode:[eventfd]"))
+				return 2;
+			urctx_cancel(live);
+			return read(0, &told, sizeof(told)) == -1 && errno == EAGAIN ? 0 : 3;
+		});
+	});
+	INFO(end.said);
+	CHECK(end.code == 0);
+}

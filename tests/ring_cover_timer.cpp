@@ -45,15 +45,19 @@ TEST_CASE("the kernel's timer ends each kind of write", "[ring][timer]")
 
 TEST_CASE("no timer of the kernel's on a polled ring", "[ring][timer]")
 {
+	ends p;
 	an_op op;
 	ring r(8, IORING_SETUP_IOPOLL);
 	OR_SKIP(r);
 	struct io_uring_sqe *s = r.sqe();
 
-	io_uring_prep_read(s, -1, op.buf, 1, 0);
+	io_uring_prep_read(s, p.in(), op.buf, 1, 0);
 	CHECK(urctx_ring_bind_flags(r.r, s, nullptr, &op.op, urctx_now() + 1000 * SEC,
 				    URCTX_OP_LINK_TIMEOUT) == -EOPNOTSUPP);
 	CHECK(op.calls == 0);
+	/* and what it was is not done */
+	CHECK(s->fd == -1);
+	CHECK(s->len == 0);
 }
 
 /* The op's own deadline is the earlier, and is moved away: the kernel knows the first. */
