@@ -78,9 +78,10 @@ TEST_CASE("fork: by a handler, while the thread names signals, or forks", "[edge
 			me.reading = nullptr;
 			raise(SIGUSR2);
 		};
+		const size_t before = opened;
 		struct urctx *ctx = context_of(SIGUSR1), *other;
 
-		SHOULD(becomes([] { return opened > 0; }));
+		SHOULD(becomes([=] { return opened > before; }));
 		forks_on_usr2();
 		me.reading = &comes;
 		other = context_of(SIGHUP);
@@ -116,11 +117,12 @@ TEST_CASE("signals: what is not blocked any more is its handler's", "[edges][sig
 			me.reading = nullptr;
 			raise(SIGHUP);
 		};
+		const size_t before = opened;
 		struct urctx *kept = context_of(SIGUSR1), *ctx = context_of(SIGHUP);
 		struct sigaction act = {};
 		sigset_t hup;
 
-		SHOULD(becomes([] { return opened > 0; }));
+		SHOULD(becomes([=] { return opened > before; }));
 		act.sa_handler = [](int) { handled = 1; };
 		sigaction(SIGHUP, &act, nullptr);
 		sigemptyset(&hup);
