@@ -16,13 +16,17 @@
 #include "deadline.h"
 #include "put.h"
 
-/* The child @k in @s is done and may have armed callbacks below. */
+/*
+ * The child @k in @s is done with all below it, and may have armed callbacks there.
+ * If not all is done, this is a shield that has ended since the first walk, and its
+ * canceller's; or what was derived since, of something done, and has none.
+ */
 static bool has_calls(const struct urctx *k, const struct slot *s)
 {
 	uintptr_t e = load(&k->state, MARK_READ);
 
 	return (e & DONE) && (e & HASCH) &&	/* seldom: or another by now */
-	       k->slot == s && !clean(k, true);
+	       k->slot == s && clean(k, false) && !clean(k, true);
 }
 
 /* Runs callbacks up to a child that is to be entered; NULL: there are no more. */
