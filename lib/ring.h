@@ -115,11 +115,12 @@ struct ring_slot {
 	uint32_t free;			/* index + 1 of the next free one */
 };
 
-/* What each slot has room for elsewhere (R5); grown together. */
+/* Grown together (R5): what each slot needs elsewhere, and links with their ends. */
 struct ring_room {
 	size_t bytes;
 	struct ring_slot *slot;
-	struct heap_entry *heap, *ends;
+	struct heap_entry *heap;	/* of ops: a place for each slot */
+	struct heap_entry *ends;	/* of contexts: one for each link, older rooms' too */
 	struct heap_entry *queue, *queue_ends;	/* 2 * slots */
 	struct ring_link *link;		/* slots of them beside those of older rooms */
 	struct ring_link **table;	/* 2 * slots */

@@ -127,8 +127,9 @@ gate go make_in build-ci/gcc check-go
 gate install installed
 gate no-uring checked no-uring --disable-uring --disable-tests
 gate litmus make_in build-ci/gcc check-litmus
-gate mc make_in build-ci/gcc check-mc-short
-# the scenarios have passed by now: only the weakened ones are run
+gate mc make_in build-ci/gcc check-mc-quick
+# only the weakened ones are run: of the others the gate before this has the quick
+# ones, make verify all
 gate mutants make_in build-ci/gcc check-mutants MUTANTS_FLAGS=--trust
 gate ring-controls make_in build-ci/gcc check-ring-controls
 gate clang-debug checked clang-debug --enable-debug $clang
