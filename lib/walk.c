@@ -121,8 +121,11 @@ bool walk_via(struct walk *w, struct urctx *k, struct slot *s)
 
 	/* one at a time: paths through many joins are more than there are joins */
 	if (w->nr_via == VIA || w->too_deep) {
-		if (!w->too_deep && pin(k))	/* seldom: or it has gone */
+		if (!w->too_deep) {
+			if (!pin(k))	/* seldom: it has gone, and nothing is below */
+				return false;
 			w->too_deep = k;
+		}
 		w->unclean = w->depth;
 		return false;
 	}

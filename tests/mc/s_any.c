@@ -80,6 +80,15 @@ static void init_deep_two(void)
 	y2 = node(n2, "Y2");
 }
 
+/* N, too deep for the walk, has had a child; M above it has something to be called. */
+static void init_deep_gone(void)
+{
+	init_deep();
+	urctx_put(y);
+	y = NULL;
+	j = armed(z, fn_run);
+}
+
 /* N is put, and lives on as the link of Y. */
 static void init_zombie(void)
 {
@@ -259,6 +268,15 @@ static void deep_two_ended(void)
 	deep_ended();
 }
 
+static void deep_called(void)
+{
+	mc_assert(j->runs == 1);
+	mc_free(j);
+	mc_assert(urctx_err(z));
+	urctx_put(z);
+	put_parents();
+}
+
 static void t_n_deep(void)
 {
 	cancel_two(n);
@@ -304,10 +322,14 @@ static const struct mc_scenario deep_two = {
 	"any_deep_two", "G2 G12", init_deep_two, { t_p_deep_two, t_look_deep },
 	deep_two_ended, LIFE,
 };
+static const struct mc_scenario deep_gone = {
+	"any_deep_gone", "G2 G6", init_deep_gone, { t_only_p, t_put_n }, deep_called,
+	LIFE,
+};
 
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &two_end, &below, &helped, &own_cancel, &derives,
 		       &leaves, &leaves_zombie, &zombie_house, &parent_goes, &calls,
-		       &deep, &deep_two, NULL);
+		       &deep, &deep_two, &deep_gone, NULL);
 }
