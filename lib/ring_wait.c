@@ -51,20 +51,23 @@ static int reap(struct urctx_ring *r)
 }
 
 /*
- * Submit, and sleep for @ns at most until there are @nr CQEs; even for 0 the
- * kernel completes what it can.
+ * Submit, and sleep for @ns at most until there are @nr CQEs; even for 0 the kernel
+ * completes what it can.  Of a ring with an SQ thread, who has submitted before.
  */
 static int enter(struct urctx_ring *r, unsigned nr, int64_t ns)
 {
 	struct __kernel_timespec ts = { ns / 1000000000, ns % 1000000000 };
+	struct __kernel_timespec *limit = ns == URCTX_NEVER ? NULL : &ts;
 	struct io_uring_cqe *cqe;
 	int saved = errno, ret;
 
 	if (!URCTX_RULE_34 && !ns)
 		return ring_submit(r);
-	ret = io_uring_submit_and_wait_timeout(r->ring, &cqe, nr,
-					       ns == URCTX_NEVER ? NULL : &ts,
-					       NULL);
+	/* What its thread has not taken yet is counted as submitted, again and again. */
+	if (ns && r->ring->flags & IORING_SETUP_SQPOLL)
+		ret = io_uring_wait_cqes(r->ring, &cqe, nr, limit, NULL);
+	else
+		ret = io_uring_submit_and_wait_timeout(r->ring, &cqe, nr, limit, NULL);
 	errno = saved;
 	return ret;
 }
@@ -89,18 +92,21 @@ static int collect(struct urctx_ring *r)
 }
 
 /*
- * The kernel counts @ns from behind what it submits, which for many SQEs is long.
+ * The kernel counts @ns from behind what it submits, which for many SQEs is long; and
+ * a call that has submitted says so, not that a signal ended its sleep.
  * 0: and now wait, for what is left of it.
  */
 static int submit_first(struct urctx_ring *r, int64_t *ns)
 {
-	int64_t until = urctx_now() + *ns;
+	int64_t until = *ns == URCTX_NEVER ? URCTX_NEVER : urctx_now() + *ns;
 	int ret = submit_and_look(r);
 
 	if (io_uring_cq_ready(r->ring))
 		return 1;
 	if (ret < 0 && ret != -EBUSY && ret != -EAGAIN)
 		return ret;
+	if (until == URCTX_NEVER)
+		return 0;
 	*ns = until - urctx_now();
 	if (*ns < 0)
 		*ns = 0;
@@ -122,7 +128,7 @@ static int submit_and_wait(struct urctx_ring *r, int64_t ns)
 		if (!ns || (ret < 0 && ret != -ETIME) || io_uring_cq_ready(r->ring))
 			return ret;
 	}
-	if (ns && ns != URCTX_NEVER && io_uring_sq_ready(r->ring)) {
+	if (ns && io_uring_sq_ready(r->ring)) {
 		int ret = submit_first(r, &ns);
 
 		if (ret)

@@ -3,6 +3,7 @@
  * io_threads.cpp - signals, pthread_cancel(), fork, threads that go, descriptors that
  * cannot be had
  */
+#include <urctx/ring.h>	/* first: liburing.h wants to define _XOPEN_SOURCE itself */
 #include "io_scenes.hpp"
 
 #include <sys/resource.h>
@@ -65,6 +66,78 @@ TEST_CASE("a signal handler ends a call, whatever SA_RESTART says", "[io]")
 			s.feed();
 			CHECK(s.good(s.go(c)));
 		}
+}
+
+/* A terminal's, a supervisor's, an alarm's: it comes once. */
+TEST_CASE("one signal is enough, and no deadline is needed", "[io]")
+{
+	for (auto &make : scenes()) {
+		scene s = make();
+		handles h(0);
+		context c;
+
+		INFO(s.name);
+		caller t([&] { return s.go(c); });
+		t.asleep();
+		REQUIRE(!t.over());
+		pthread_kill(t.handle(), SIGUSR1);
+		for (int64_t end = urctx_now() + 20 * SEC;
+		     !t.over() && urctx_now() < end;)
+			sched_yield();
+		CHECK(t.over());
+		if (!t.over())
+			urctx_cancel(c);
+		CHECK(t.join() == -EINTR);
+		s.feed();
+		CHECK(s.good(s.go(c)));
+	}
+}
+
+/* A ring's wait for what it submits as it begins; its SQ thread may take that later. */
+static long ring_waits(unsigned flags, int fd)
+{
+	struct io_uring u;
+	struct urctx_ring *r;
+	struct urctx_op op = {};
+	char b;
+
+	if (io_uring_queue_init(8, &u, flags))
+		return -ENOSYS;
+	op.complete = [](struct urctx_op *) {};
+	REQUIRE(urctx_ring_attach(&u, nullptr, &r) == 0);
+	struct io_uring_sqe *s = urctx_ring_sqe(r);
+	io_uring_prep_read(s, fd, &b, 1, 0);
+	REQUIRE(urctx_ring_bind(r, s, nullptr, &op) == 0);
+	long ret = urctx_ring_wait(r, URCTX_NEVER);
+	CHECK(urctx_ring_detach(r, urctx_now() + 20 * SEC) == 0);
+	io_uring_queue_exit(&u);
+	return ret;
+}
+
+TEST_CASE("one signal ends a ring's wait without a deadline", "[io][ring]")
+{
+	for (unsigned flags : { 0U, (unsigned)IORING_SETUP_COOP_TASKRUN,
+				(unsigned)IORING_SETUP_SQPOLL }) {
+		handles h(0);
+		int fd[2];
+
+		INFO(flags);
+		REQUIRE(pipe(fd) == 0);
+		caller t([&] { return ring_waits(flags, fd[0]); });
+		t.asleep();
+		if (!t.over())
+			pthread_kill(t.handle(), SIGUSR1);
+		for (int64_t end = urctx_now() + 20 * SEC;
+		     !t.over() && urctx_now() < end;)
+			sched_yield();
+		CHECK(t.over());
+		CHECK(write(fd[1], "x", 1) == 1);
+		long ret = t.join();
+		if (ret != -ENOSYS)
+			CHECK(ret == -EINTR);
+		close(fd[0]);
+		close(fd[1]);
+	}
 }
 
 TEST_CASE("bytes that had come before the signal are delivered", "[io]")

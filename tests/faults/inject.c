@@ -184,6 +184,9 @@ MINUS(io_uring_submit_and_get_events, (struct io_uring *r), (r))
 MINUS(io_uring_submit_and_wait_timeout, (struct io_uring *r, struct io_uring_cqe **cqe,
 					 unsigned nr, struct __kernel_timespec *ts,
 					 sigset_t *mask), (r, cqe, nr, ts, mask))
+MINUS(io_uring_wait_cqes, (struct io_uring *r, struct io_uring_cqe **cqe, unsigned nr,
+			   struct __kernel_timespec *ts, sigset_t *mask),
+      (r, cqe, nr, ts, mask))
 
 /* One that is there has room. */
 int fault_signalfd(int fd, const sigset_t *set, int flags);

@@ -58,6 +58,8 @@ const struct call calls[] = {
 	  { EAGAIN, EBUSY, EINTR, EBADR }, "as io_uring_submit" },
 	{ "io_uring_submit_and_wait_timeout", RING, false,
 	  { EAGAIN, EBUSY, EINTR, EBADR }, "as io_uring_submit" },
+	{ "io_uring_wait_cqes", RING, false,
+	  { EAGAIN, EBUSY, EINTR, EBADR }, "as io_uring_submit" },
 	{ "__io_uring_sqring_wait", QUIET, false, { EAGAIN, EINTR, EBUSY }, "" },
 
 	/* done for who called, and what they say is his */

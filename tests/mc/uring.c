@@ -430,6 +430,13 @@ int io_uring_submit_and_wait_timeout(struct io_uring *u, struct io_uring_cqe **c
 	return enter(u, nr, until);
 }
 
+/* For rings with an SQ thread, of which there are none here. */
+int io_uring_wait_cqes(struct io_uring *u, struct io_uring_cqe **cqe, unsigned nr,
+		       struct __kernel_timespec *ts, sigset_t *mask)
+{
+	return io_uring_submit_and_wait_timeout(u, cqe, nr, ts, mask);
+}
+
 int io_uring_register_sync_cancel(struct io_uring *u, struct io_uring_sync_cancel_reg *reg)
 {
 	struct kop *k = find(reg->addr);
