@@ -41,13 +41,14 @@ int io_self_wake(struct io_thread *t);		/* or -1 */
 
 /*
  * io_run.c: have @image done by the thread's ring, until it ends or is ended.
- * False: there is no ring, or no memory, and nothing was started.
+ * False: there is no ring, or no memory, and nothing was started; or the kernel has
+ * given it up, and nothing was done.
  */
 bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res);
 
 /*
  * io_poll.c: wait until @fd is ready for @events.  0: it is, or poll(2) says that it
- * is in error; else urctx_err(), -EINTR.  @fd -1: just wait @nap ns at most.
+ * is in error; else urctx_err(), -EINTR.
  */
 #define IO_NAP_FIRST	100000L			/* 0.1 ms */
 #define IO_NAP_LAST	12800000L

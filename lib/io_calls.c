@@ -27,7 +27,7 @@ static int accept_wait(struct urctx *ctx, int fd, struct sockaddr *addr,
 		       socklen_t *len, int flags)
 {
 	struct io_calm calm = io_calm();
-	struct io_uring_sqe sqe;
+	struct io_uring_sqe sqe = { 0 };
 	int ret;
 
 	io_uring_prep_accept(&sqe, fd, addr, len, flags);
@@ -103,7 +103,7 @@ static int connect_wait(struct urctx *ctx, int fd, const struct sockaddr *addr,
 			socklen_t len)
 {
 	struct io_calm calm = io_calm();
-	struct io_uring_sqe sqe;
+	struct io_uring_sqe sqe = { 0 };
 	int ret;
 
 	io_uring_prep_connect(&sqe, fd, addr, len);
@@ -128,7 +128,7 @@ int urctx_connect(struct urctx *ctx, int fd, const struct sockaddr *addr, sockle
 int urctx_openat(struct urctx *ctx, int dir, const char *path, int flags, mode_t mode)
 {
 	int saved = errno, ret;
-	struct io_uring_sqe sqe;
+	struct io_uring_sqe sqe = { 0 };
 	struct io_calm calm;
 
 	if (!ctx)
@@ -163,7 +163,7 @@ int urctx_close(struct urctx *ctx, int fd)
 int urctx_fsync(struct urctx *ctx, int fd)
 {
 	int saved = errno, ret;
-	struct io_uring_sqe sqe;
+	struct io_uring_sqe sqe = { 0 };
 	struct io_calm calm;
 
 	if (!ctx)

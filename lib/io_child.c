@@ -63,7 +63,7 @@ static int over_poll(struct urctx *ctx, struct child *c)
 static bool over_ring(struct urctx *ctx, struct child *c, int *ret)
 {
 	struct io_thread *t = io_self_ring();
-	struct io_uring_sqe sqe;
+	struct io_uring_sqe sqe = { 0 };
 
 	if (!t || !io_ring_can_waitid(t))
 		return false;

@@ -59,6 +59,15 @@ static bool wait_for(struct io_thread *t, struct run *run)
 	return true;
 }
 
+/*
+ * The kernel gives up by itself what it has no worker for; that is no answer of the
+ * context's.
+ */
+static bool given_up(const struct urctx_op *op)
+{
+	return !op->cause && op->res == -ECANCELED;
+}
+
 /* Its own error stands, told to end or not: fsync's -EIO is said once and never again. */
 static int result(struct urctx *ctx, const struct urctx_op *op)
 {
@@ -83,15 +92,15 @@ bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 		return false;
 	run.place = t->ring.sq.sqe_tail - 1;
 	*sqe = *image;
-	sqe->user_data = 0;	/* of an image it was never set */
 	if (unlikely(urctx_ring_bind(t->r, sqe, ctx, &run.op)))
 		return false;
 	t->busy = true;
 	ran = wait_for(t, &run);
 	t->busy = false;
-	if (likely(ran))
-		*res = result(ctx, &run.op);
-	return ran;
+	if (unlikely(!ran || given_up(&run.op)))
+		return false;
+	*res = result(ctx, &run.op);
+	return true;
 }
 
 struct io_calm io_calm(void)

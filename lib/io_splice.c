@@ -33,7 +33,8 @@ static bool waits(const struct ends *e)
 }
 
 /*
- * Both ends ready, one after the other: what is ready stays so, see io.h.  The flag
+ * Both ends ready, one after the other: what is ready stays so, unless somebody else
+ * takes it, see <urctx/io.h>.  The flag
  * is the pipe's alone: to a socket goes what poll(2) has promised room for.
  */
 static long over_poll(struct urctx *ctx, struct ends *e)
@@ -78,7 +79,7 @@ static long broken_pipe(const struct ends *e)
 
 static long over_ring(struct urctx *ctx, struct ends *e)
 {
-	struct io_uring_sqe sqe;
+	struct io_uring_sqe sqe = { 0 };
 	int ret;
 
 	io_uring_prep_splice(&sqe, e->in, e->in_off ? *e->in_off : -1, e->out,

@@ -128,7 +128,7 @@ static bool wants_worker(struct io_move *m, long ret)
 static long over_ring(struct urctx *ctx, struct io_move *m, long ret)
 {
 	bool worker = wants_worker(m, ret);
-	struct io_uring_sqe sqe;
+	struct io_uring_sqe sqe = { 0 };
 	int res;
 
 	if (m->off == IO_CURRENT && m->kind <= IO_WRITE && is_file(m))

@@ -14,6 +14,8 @@
 #include <optional>
 #include <vector>
 
+struct io_uring;
+
 struct entered {
 	enum { WAIT, LOOK, SUBMIT, SYNC } what;
 	unsigned nr;			/* CQEs that are waited for; SYNC: flags */
@@ -36,6 +38,7 @@ struct kernel {
 	}
 
 	static thread_local kernel *it;
+	static thread_local struct io_uring *ring;	/* that is entered */
 	std::function<std::optional<int>(const entered &)> says;
 	std::vector<entered> asked;
 };

@@ -5,6 +5,7 @@
 
 #include <dlfcn.h>
 #include <sys/resource.h>
+#include <urctx/io.h>
 
 namespace
 {
@@ -29,6 +30,7 @@ template <typename F> int answered(const entered &e, F real)
 }
 
 thread_local kernel *kernel::it;
+thread_local struct io_uring *kernel::ring;
 
 #define REAL(name)                                                             \
 	static const auto real = (decltype(name) *)dlsym(RTLD_NEXT, #name)
@@ -45,6 +47,7 @@ int io_uring_submit_and_get_events(struct io_uring *ring)
 {
 	REAL(io_uring_submit_and_get_events);
 
+	kernel::ring = ring;
 	return answered({ entered::LOOK, 0, true, 0, 0, 0 }, [&] { return real(ring); });
 }
 
@@ -68,6 +71,42 @@ int io_uring_register_sync_cancel(struct io_uring *ring,
 			  reg->timeout.tv_nsec, reg->addr },
 			[&] { return real(ring, reg); });
 }
+}
+
+/* It has no worker for it, and says so; nobody has told the op to end. */
+TEST_CASE("ring: what the kernel gives up by itself is done without a ring", "[io][edges]")
+{
+	char name[] = "/tmp/urctx-edges-XXXXXX";
+	int fd = mkstemp(name);
+	unsigned given_up = 0;
+	ring probe(8);
+	OR_SKIP(probe);
+	context c;
+
+	REQUIRE(fd >= 0);
+	unlink(name);
+	{
+		kernel none([&](const entered &e) -> std::optional<int> {
+			kernel *self = kernel::it;
+
+			if (e.what != entered::LOOK || given_up)
+				return std::nullopt;
+			kernel::it = nullptr;
+			int ret = io_uring_submit_and_get_events(kernel::ring);
+			while (!io_uring_cq_ready(kernel::ring))
+				io_uring_get_events(kernel::ring);
+			kernel::it = self;
+			kernel::ring->cq.cqes[*kernel::ring->cq.khead &
+					      kernel::ring->cq.ring_mask].res = -ECANCELED;
+			given_up++;
+			return ret;
+		});
+
+		CHECK(urctx_fsync(c, fd) == 0);
+	}
+	CHECK(given_up == 1);
+	CHECK(!urctx_err(c));
+	close(fd);
 }
 
 /* To the nanosecond, of a clock that stands. */
