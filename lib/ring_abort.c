@@ -71,8 +71,10 @@ static void ask_later(struct urctx_ring *r, struct ring_op *op)
 
 void ring_count_try(struct urctx_ring *r, struct ring_op *op)
 {
-	if (op->tries == UINT8_MAX)
+	if (op->tries == UINT8_MAX) {
+		op->tries--;	/* odd and even go on to take turns: ask_by_call() */
 		return;
+	}
 	if (++op->tries == STUCK_TRIES && URCTX_RULE_50)
 		stat_add(r, stuck, 1);
 }
