@@ -19,7 +19,8 @@
  *
  * R1 end.	An op leaves by its own last CQE only (G10); then its slot gets another
  *		generation, and the op is not touched any more.
- * R2 level.	A told op is on abort, asked or in `times` until it leaves (G11).
+ * R2 level.	A told op is on abort, asked or in `times` until it leaves (G11); or parked,
+ *		which is to say that it ends by itself.
  * R3 link.	A link is in the table until its last op or callback leaves, which an op
  *		does when complete() is back.  It holds a reference to its context.  It is
  *		freed when both it has none of them and its callback can not run any more:
@@ -27,7 +28,8 @@
  *		likes.
  * R4 told.	The ops of a link that was taken are told without being touched: their
  *		state says OP_LIVE, their link says told.
- * R5 room.	Tables are grown in bind, for the worst case: nothing later allocates.
+ * R5 room.	Tables are grown in bind, and where a callback is armed, for the worst case:
+ *		nothing later allocates.
  * R6 calls.	When foreign code is called (complete, foreign, the last put of a
  *		context) everything is as a new call from outside may find it.
  * R7 awake.	A push that wakes nobody leaves those behind it silent as well.  So the
@@ -122,7 +124,7 @@ struct ring_room {
 	struct heap_entry *heap;	/* of ops: a place for each slot */
 	struct heap_entry *ends;	/* of contexts: one for each link, older rooms' too */
 	struct heap_entry *queue, *queue_ends;	/* 2 * slots */
-	struct ring_link *link;		/* slots of them beside those of older rooms */
+	struct ring_link *link;		/* those that older rooms have not, and some */
 	struct ring_link **table;	/* 2 * slots */
 	struct ring_room *older;
 };
@@ -135,7 +137,7 @@ struct urctx_ring {
 	uint32_t slot_free;		/* index + 1 */
 	uint32_t slots;			/* a power of two, or 0 */
 	uint32_t seq;
-	uint32_t calls;			/* complete(), foreign() under way */
+	uint32_t calls;			/* foreign code under way: complete(), callbacks ... */
 
 	struct ring_link **table;	/* open addressing, by context */
 	uint32_t table_mask;
@@ -180,6 +182,7 @@ struct urctx_ring {
 	void *arg;
 	uint64_t completed;		/* calls of complete() */
 	const struct urctx *draining;
+	int64_t owed_until;		/* ring_now_coarse(); 0: detach does not wait yet */
 	struct ring_room *room;
 	struct urctx_ring_stats stats;	/* written by the owner, read by anybody */
 

@@ -10,7 +10,7 @@
 
 #include <errno.h>
 
-#define SETTLE_LOOKS	20U	/* ASK_AGAIN each, at most */
+#define LEAST	(1000 * MSEC)	/* what the caller holds up is waited for */
 #define JOINS	1024U	/* further parents that are looked at, for one op */
 
 static bool below(const struct urctx *ctx, const struct urctx *from,
@@ -117,10 +117,26 @@ static void tell_all(struct urctx_ring *r)
 			ring_tell(r, r->slot[i].op, &urctx_canceled);
 }
 
+/* A drain of the caller's holds up what is ours: until when, and his clock and ours. */
+struct patience {
+	int64_t deadline;
+	int64_t least;		/* ring_now_coarse(): a test may hold the clock */
+};
+
+static bool is_over(const struct patience *p)
+{
+	return ring_now_coarse() >= p->least && urctx_now() >= p->deadline;
+}
+
 /* Not behind an open chain, which may wait for ever: the next wait submits that. */
 static struct io_uring_sqe *take_alone(struct urctx_ring *r)
 {
 	return ring_chain_open(r) ? NULL : ring_sqe_take(r);
+}
+
+static bool is_armed(const struct urctx_ring *r)
+{
+	return r->armed == ARM_DONE || r->alarm_at != URCTX_NEVER;
 }
 
 /*
@@ -128,14 +144,14 @@ static struct io_uring_sqe *take_alone(struct urctx_ring *r)
  * carried out in the order of their submission: whatever the kernel had to say to
  * earlier ones is in the CQ when this one has done its work.
  */
-static int disarm(struct urctx_ring *r)
+static int disarm(struct urctx_ring *r, const struct patience *patience)
 {
 	struct io_uring_sqe *sqe;
 	int ret;
 
 	r->deaf = true;
 	r->alarm = false;
-	while (r->armed == ARM_DONE || r->alarm_at != URCTX_NEVER) {
+	while (is_armed(r)) {
 		sqe = take_alone(r);
 		if (sqe) {
 			io_uring_prep_cancel64(sqe, r->armed == ARM_DONE ?
@@ -147,6 +163,8 @@ static int disarm(struct urctx_ring *r)
 		ret = ring_wait(r, urctx_now() + ASK_AGAIN);
 		if (ret < 0 && ret != -EINTR)	/* settle() waits, too */
 			return ret;
+		if (is_armed(r) && is_over(patience))
+			return -ETIME;
 	}
 	return 0;
 }
@@ -157,10 +175,9 @@ static int disarm(struct urctx_ring *r)
  * the caller has left at the end of an open chain, bound or not: the kernel gives that
  * to a worker, who comes when he likes.  And a drain of his holds up the nop.
  */
-static int settle(struct urctx_ring *r, int64_t deadline)
+static int settle(struct urctx_ring *r, const struct patience *patience)
 {
 	struct io_uring_sqe *sqe;
-	unsigned looks = 0;
 	int ret;
 
 	if (r->armed == ARM_NO && !r->seq && !io_uring_sq_ready(r->ring))
@@ -177,7 +194,7 @@ static int settle(struct urctx_ring *r, int64_t deadline)
 			break;
 		if (ret < 0 && ret != -EINTR)
 			return ret;
-		if (++looks > SETTLE_LOOKS && urctx_now() >= deadline)
+		if (is_over(patience))
 			return -ETIME;
 	}
 	return 0;
@@ -205,15 +222,17 @@ static int wait_leaving(struct urctx_ring *r)
 
 /*
  * Some come a little behind that: timers of a chain, and what was refused in one.
- * Not for ever: the caller may have made something else of an SQE that was refused.
+ * Not for ever, nor anew in each call: the caller may have made something else of an
+ * SQE that was refused.
  */
 static int settle_owed(struct urctx_ring *r)
 {
-	int64_t end = urctx_now() + 2 * ASK_AGAIN;
 	int ret;
 
-	while (r->owed && urctx_now() < end) {
-		ret = ring_wait(r, end);
+	if (!r->owed_until)
+		r->owed_until = ring_now_coarse() + 2 * ASK_AGAIN;
+	while (r->owed && ring_now_coarse() < r->owed_until) {
+		ret = ring_wait(r, urctx_now() + ASK_AGAIN);
 		if (ret < 0 && ret != -EINTR)
 			return ret;
 	}
@@ -222,6 +241,7 @@ static int settle_owed(struct urctx_ring *r)
 
 int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 {
+	struct patience patience = { .deadline = deadline };
 	int ret;
 
 	if (!r)
@@ -239,10 +259,11 @@ int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)
 		calls_drop(r);
 		ret = wait_leaving(r);
 	}
+	patience.least = ring_now_coarse() + LEAST;
 	if (!ret)
-		ret = disarm(r);
+		ret = disarm(r, &patience);
 	if (!ret)
-		ret = settle(r, deadline);
+		ret = settle(r, &patience);
 	if (!ret)
 		ret = settle_owed(r);
 	if (ret)

@@ -2,7 +2,21 @@
 /* ring_cover_leave.cpp - drains and detaches in odd places, chains, who reaps himself */
 #include "ring_cover.hpp"
 
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <urctx/join.h>
+
+/* Not queued: what a drain holds up comes behind it. */
+static void cancel_by_call(ring &r, uint64_t ud, unsigned flags)
+{
+	struct io_uring_sync_cancel_reg reg = {};
+
+	reg.addr = ud;
+	reg.fd = -1;
+	reg.flags = flags;
+	reg.timeout.tv_sec = -1;
+	REQUIRE(io_uring_register_sync_cancel(&r.u, &reg) >= 0);
+}
 
 /* A drain of what nothing was derived from by number, and of far too many joins. */
 TEST_CASE("drain looks behind joins, and not for ever", "[ring][drain]")
@@ -117,6 +131,101 @@ TEST_CASE("detach comes to its end beside CQEs of the caller's", "[ring][detach]
 	CHECK(ret == 0);
 	if (!ret)
 		r.r = nullptr;
+}
+
+/* With a multishot of his in front that goes on and on; a second is a second. */
+TEST_CASE("detach says that it is held up after a second, whatever else comes",
+	  "[ring][detach]")
+{
+	static const uint64_t one = 1;
+	struct urctx_ring_params params = {};
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	params.flags = URCTX_RING_DRAIN;
+	params.arg = &fd;
+	params.foreign = [](void *arg, const struct io_uring_cqe *cqe) {
+		if (cqe->flags & IORING_CQE_F_MORE)
+			(void)!write(*(int *)arg, &one, sizeof(one));
+	};
+	{
+		ring r(64, 0, &params);
+		OR_SKIP(r);
+		struct io_uring_sqe *s = r.sqe();
+		io_uring_prep_poll_multishot(s, fd, POLLIN);
+		s->user_data = 1;
+		s = r.sqe();
+		s->flags |= IOSQE_IO_DRAIN;
+		s->user_data = 2;
+		REQUIRE(io_uring_submit(&r.u) == 2);
+		REQUIRE(write(fd, &one, sizeof(one)) == sizeof(one));
+		int64_t begin = urctx_now();
+		CHECK(urctx_ring_detach(r.r, begin) == -ETIME);
+		CHECK(urctx_now() - begin > SEC * 9 / 10);
+		cancel_by_call(r, 1, 0);
+		CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+		r.r = nullptr;
+	}
+	close(fd);
+}
+
+/* Nothing says that a drain may come, and our poll is what it waits for. */
+TEST_CASE("detach does not wait for a drain that nobody announced", "[ring][detach]")
+{
+	struct urctx_ring_params params = {};
+	ends p;
+	an_op op;
+	context ctx;
+
+	params.foreign = [](void *, const struct io_uring_cqe *) {};
+	ring r(8, 0, &params);
+	OR_SKIP(r);
+	r.read(p.in(), ctx, op);
+	p.put();
+	REQUIRE(r.until_ended(op));
+	struct io_uring_sqe *s = r.sqe();
+	s->flags |= IOSQE_IO_DRAIN;
+	s->user_data = 2;
+	REQUIRE(io_uring_submit(&r.u) >= 0);
+	CHECK(urctx_ring_detach(r.r, urctx_now()) == -ETIME);
+	cancel_by_call(r, 0, IORING_ASYNC_CANCEL_ANY);
+	CHECK(urctx_ring_detach(r.r, urctx_now() + PATIENCE) == 0);
+	r.r = nullptr;
+}
+
+/* What was refused is made something else of, and its CQE never comes. */
+TEST_CASE("detach waits 100 ms for what was refused, once", "[ring][detach]")
+{
+	for (bool held_up : { false, true }) {
+		INFO((held_up ? "the clock stands" : "CQEs of the caller's"));
+		an_op op;
+		ring r(8);
+		OR_SKIP(r);
+		int ret, calls = 0;
+
+		struct io_uring_sqe *s = r.sqe();
+		CHECK(urctx_ring_bind_flags(r.r, s, nullptr, &op.op, URCTX_NEVER,
+					    1U << 30) == -EINVAL);
+		io_uring_prep_nop(s);
+		s->flags |= IOSQE_CQE_SKIP_SUCCESS;
+		if (held_up) {
+			held clock;
+
+			ret = urctx_ring_detach(r.r, URCTX_NEVER);
+		} else {
+			int64_t end = urctx_now() + PATIENCE;
+
+			do {
+				s = io_uring_get_sqe(&r.u);
+				io_uring_cq_advance(&r.u, calls++ ? 1 : 0);
+				io_uring_prep_nop(s);
+				s->user_data = 7;
+				ret = urctx_ring_detach(r.r, urctx_now() + SEC);
+			} while (ret == -EBADMSG && urctx_now() < end);
+		}
+		CHECK(ret == 0);
+		if (!ret)
+			r.r = nullptr;
+	}
 }
 
 TEST_CASE("an SQE of a refused op serves the next one", "[ring][bind]")
