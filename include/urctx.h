@@ -60,8 +60,8 @@
  *     fixes its cause for good.  An expiry reaches it when somebody looks, or
  *     the timekeeper does.
  * G5  deadlines.  Never early.  The effective deadline is the earliest of the
- *     path, fixed at derivation (but for urctx_with_grace), with the cause of
- *     whoever set it.  From the deadline on, urctx_err() is never 0.
+ *     path, fixed at derivation (urctx_with_grace() ends without one), with the
+ *     cause of whoever set it.  From the deadline on, urctx_err() is never 0.
  * G6  callbacks.  Exactly once if the context ends and nobody stopped it, else
  *     never.  urctx_stop() returned: it is not running and will not run.  Any
  *     call of the library is allowed inside a callback, its own stop included;
@@ -101,9 +101,11 @@
  *  - Structures that you embed start zeroed, and are the library's from the
  *    call that takes them until its description says otherwise.  So are, at
  *    all times, names that end in an underscore.
- *  - Async-signal-safe: urctx_done(); and, on a thread that has derived or
- *    armed before and does not run destructors of its end, urctx_cancel() where
- *    all callbacks it may run are.  Nothing else.  Threads need no registration.
+ *  - Async-signal-safe: urctx_done(), urctx_deadline(), urctx_background(); and, on
+ *    a thread that has derived or armed before and does not run destructors of its
+ *    end, urctx_cancel() where all callbacks it may run are, those included that a
+ *    cancel which it interrupts has left for later.  Nothing else.  Threads need no
+ *    registration.
  *  - fork(): the child may use, cancel and put what it inherited and derive
  *    anew; nothing of that reaches the parent process.  Callbacks of deadlines
  *    that it inherited wait for its first derivation with a deadline.  A callback
@@ -131,7 +133,8 @@
  *    signals blocked, named, gone after a second with nothing to do; refused,
  *    memory waits, and what needs the timekeeper says -EAGAIN.
  *  - Misuse (a put too many, a callback armed twice): builds configured with
- *    --enable-debug say a sentence on stderr and abort; others may not notice.
+ *    --enable-debug say a sentence on stderr and abort; others may not notice, but
+ *    a put too many mostly.
  *    valgrind with such a build, and ASan with one of --enable-sanitize, report
  *    uses after the last put, until the memory serves another context.
  */
@@ -422,8 +425,8 @@ URCTX_MUST_CHECK_ int urctx_wait(struct urctx *ctx, int64_t deadline);
  * ancestors in memory until it is stopped or run.  @fn returns: no longjmp(),
  * no exception, no pthread_exit() out of it.
  *
- * Context: any thread, inside callbacks too; lock-free but for mmap() and @fn
- * itself; not async-signal-safe.
+ * Context: any thread, inside callbacks too; lock-free but for mmap(), @fn itself and,
+ * if @ctx has a deadline, the start of the timekeeper's thread; not async-signal-safe.
  * Return: 0: armed, or has been called; neither: -ENOMEM; -EAGAIN: @ctx has a
  * deadline, and the timekeeper's thread cannot be started; -EINVAL if @cb or @fn is
  * NULL.
@@ -455,6 +458,7 @@ bool urctx_try_stop(struct urctx_callback *cb);
  *
  * Beware: hold no lock that the callback takes, and do not call it in one
  * callback for another that stops this one: they wait for each other for ever.
+ * What fn arms again while this waits for it is armed: call again.
  *
  * Context: any thread, inside callbacks too; lock-free unless @cb runs on
  * another thread, then blocks on that alone; not async-signal-safe.

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * config.h - the sizes of the library, all of them
+ * config.h - the sizes of the core
  *
- * The model checker, torture and out-of-memory builds define URCTX_SMALL: the
- * smallest sizes reach every slow path within a few operations.  These numbers
- * are the only difference between what is checked and what is shipped.
+ * The model checker and out-of-memory builds define URCTX_SMALL: the smallest sizes
+ * reach every slow path within a few operations.  These numbers, and what is behind
+ * URCTX_MC, are the only difference between what is checked and what is shipped.
  */
 #ifndef URCTX_CONFIG_H
 #define URCTX_CONFIG_H

@@ -4,7 +4,7 @@
  *
  * The flavour is bp: the application's threads need not register.  A section may
  * be nested, also by a signal handler.  Grace periods are the housekeeper's alone
- * (retire.c).
+ * (house.c).
  */
 #ifndef URCTX_RCU_H
 #define URCTX_RCU_H

@@ -15,7 +15,7 @@
 /*
  * While the clock is held: sleep on one word, or two (@b is not NULL), until the
  * clock is set to @deadline.  0: woken on @a; 1: on @b; CLOCK_LOOK: it was let
- * go; -EAGAIN, -EINTR, -ETIMEDOUT as sys_futex_wait().
+ * go, or is to look again; -EAGAIN, -EINTR, -ETIMEDOUT as sys_futex_wait().
  */
 int clock_sleep(const uint32_t *a, uint32_t val_a, const uint32_t *b,
 		uint32_t val_b, int64_t deadline);

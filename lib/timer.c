@@ -7,6 +7,7 @@
  * when there is too much of it.  So both cost the same however many there are.
  *
  *	NONE -> ARMED		armed, by one
+ *	NONE -> GRACE		expected: the parent has not ended
  *	GRACE -> ARMED		the parent has ended (walk.c)
  *	ARMED -> OUT		it is time, by the timekeeper, who pins the context
  *	ARMED -> DROPPED	the context is DEAD

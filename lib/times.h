@@ -25,7 +25,7 @@ struct times {
 	uint32_t head, tail;		/* the same: empty */
 };
 
-/* The room, of a power of two each; the queue's is moved into with what is there. */
+/* More room; @queue_size is a power of two.  What is in the queue moves into it. */
 void times_room(struct times *t, struct heap_entry *heap, struct heap_entry *queue,
 		uint32_t queue_size);
 

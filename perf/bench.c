@@ -42,7 +42,7 @@ static const char usage_text[] =
 "  --quick          a smoke test: few rounds, small trees\n"
 "  --json FILE      write the results there too\n"
 "  --svg FILE       and a picture of them\n"
-"  --list           the rows: name, unit, goal, what it measures\n"
+"  --list           the rows: name, group, what it measures, baseline\n"
 "  --help, --version\n"
 "\n"
 "Exit status: 0, also when goals are missed or rows skipped; 1 when a row\n"

@@ -26,8 +26,11 @@
  *		int ret;
  *
  *		while ((ret = fetch(ctx)) == -EAGAIN) {
- *			if (urctx_wait(ctx, urctx_now() + pause) != -ETIME ||
- *			    urctx_err(ctx))
+ *			int64_t until = urctx_now() + pause;
+ *
+ *			while (urctx_wait(ctx, until) == -EINTR)
+ *				;
+ *			if (urctx_err(ctx))
  *				return urctx_err(ctx);
  *			pause *= 2;
  *		}
@@ -130,8 +133,9 @@ URCTX_MUST_CHECK_ int urctx_clock_advance(int64_t ns);
  *
  * Beware: more threads than ever come to sleep, and it does not return.  Sleeps
  * that began before the clock was held are not counted, nor are threads that
- * wait in other libraries, for a lock, or in urctx_ring_wait().  A wake-up by
- * futex(2) that does not change the word is not noticed.
+ * wait in other libraries, for a lock, in urctx_ring_wait(), or in a call of
+ * <urctx/io.h> but urctx_sleep().  A wake-up by futex(2) that does not change the
+ * word is not noticed.
  *
  * Context: any thread that may sleep; blocks; not async-signal-safe.
  */

@@ -128,9 +128,9 @@ URCTX_MUST_CHECK_ int urctx_without_cancel(struct urctx *parent,
  * It ends @grace after @parent has, with the parent's err and cause: so much time
  * to write back, to say goodbye.  If @parent is over, the grace begins now.
  *
- * Beware: until the parent ends nobody knows when that is: it has no deadline, and
- * urctx_remaining() of it is URCTX_NEVER.  A deadline of the parent is watched from
- * now on.
+ * Beware: it has no deadline, not even while the grace runs: urctx_remaining() is
+ * URCTX_NEVER, of it and of what is derived from it.  Who needs the time that is left
+ * keeps it himself.  A deadline of the parent is watched from now on.
  *
  * Context: as urctx_with_deadline(); may start the timekeeper.
  * Return: 0; -ENOMEM; -EAGAIN: the timekeeper's thread cannot be started; -EINVAL if

@@ -91,10 +91,10 @@
  * shares such descriptors between threads sets O_NONBLOCK, and waits by urctx_poll().
  * Set it for valgrind 3.19, too, where other threads stand still in io_uring_enter(2).
  *
- * Costs, on one machine, above the plain system call: 10 to 15 ns when it can be done
- * at once.  When it waits 1.2 to 1.8 us, where recv(2) and its wake-up take 4: the
+ * Costs, on one machine, above the plain system call: 15 to 25 ns when it can be done
+ * at once.  When it waits 1.2 to 1.9 us, where recv(2) and its wake-up take 4: the
  * first try, the look at O_NONBLOCK, poll(2) and the callback (an op of a ring by hand
- * adds 1.0 to 1.4).  openat, fsync and splice are done by a worker of the kernel's: 10
+ * adds 1.0 to 1.5).  openat, fsync and splice are done by a worker of the kernel's: 10
  * us and more.
  */
 #ifndef URCTX_IO_H

@@ -164,12 +164,13 @@ void urctx_sem_release(struct urctx_sem *sem, int64_t nr);
  * Go's errgroup.  Embed it, urctx_group_init() it, and see that
  * urctx_group_wait() is called: that gives back what it holds.  One that is
  * zeroed and not initialised works, too: without a context (tasks get NULL),
- * without a limit, for any number of rounds of go and wait.
+ * without a limit, for any number of rounds of go and wait, of which each says the
+ * first error of all so far.
  *
  * Two pages fetched at once, neither when the other fails::
  *
  *	struct urctx_group g;
- *	int ret = urctx_group_init(&g, parent, 0, NULL);
+ *	int ret = urctx_group_init(&g, parent, 0, NULL), first;
  *
  *	if (ret)
  *		return ret;

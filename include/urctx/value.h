@@ -25,9 +25,13 @@ extern "C" {
  * than the key: ``const struct user *request_user(const struct urctx *)``.
  *
  * @release runs once, when nothing can look the value up any more: in the last put
- * of its context or of what was derived from it; on the library's thread where
- * another was still inside, with a cancel or a put.  It may call anything of this
- * file.  Values of one chain are released from the deepest up.
+ * of its context or of what was derived from it.  Where another was still inside, with
+ * a cancel, a stop or a put, it is left for the library's thread, or for the next put or
+ * stop of any thread, whichever comes first: it must not take a lock that is held around
+ * those.  It may call anything of this file.  Values of one chain whose contexts one
+ * thread puts, child before parent, with nobody else inside, are released in that order;
+ * else a child's may come behind its parent's: who needs the parent's value in it holds
+ * a reference of his own to that.
  */
 struct urctx_key {
 	const char *name;

@@ -48,7 +48,8 @@ URCTX_MUST_CHECK_ int urctx_fd(struct urctx *ctx);
  * what has gone may be released a moment later, by whoever put it.
  *
  * Context: any thread that may sleep, not inside callbacks; blocks until then,
- * @deadline or a signal handler; not async-signal-safe.
+ * @deadline or a signal handler; not async-signal-safe.  In callbacks of a ring it is
+ * not noticed, and holds up that ring.
  * Return: 0; -ETIME; -EINTR; -EDEADLK inside a callback; -ENOMEM; -EINVAL: @ctx is
  * NULL.
  */
