@@ -42,9 +42,12 @@ int io_self_wake(struct io_thread *t);		/* or -1 */
 /*
  * io_run.c: have @image done by the thread's ring, until it ends or is ended.
  * False: there is no ring, or no memory, and nothing was started; or the kernel has
- * given it up, and nothing was done.
+ * given it up, for want of a worker: -ECANCELED, and the context has not ended.
  */
 bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res);
+
+/* The same, of what may say -ECANCELED by itself: a timerfd when the clock was set. */
+bool io_run_raw(struct urctx *ctx, const struct io_uring_sqe *image, int *res);
 
 /*
  * io_poll.c: wait until @fd is ready for @events.  0: it is, or poll(2) says that it

@@ -59,15 +59,6 @@ static bool wait_for(struct io_thread *t, struct run *run)
 	return true;
 }
 
-/*
- * The kernel gives up by itself what it has no worker for; that is no answer of the
- * context's.
- */
-static bool given_up(const struct urctx_op *op)
-{
-	return !op->cause && op->res == -ECANCELED;
-}
-
 /* Its own error stands, told to end or not: fsync's -EIO is said once and never again. */
 static int result(struct urctx *ctx, const struct urctx_op *op)
 {
@@ -78,7 +69,7 @@ static int result(struct urctx *ctx, const struct urctx_op *op)
 	return urctx_err(ctx);
 }
 
-bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
+bool io_run_raw(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 {
 	struct io_thread *t = io_self_ring();
 	struct run run = { .op.complete = complete };
@@ -97,10 +88,16 @@ bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 	t->busy = true;
 	ran = wait_for(t, &run);
 	t->busy = false;
-	if (unlikely(!ran || given_up(&run.op)))
+	if (likely(ran))
+		*res = result(ctx, &run.op);
+	return ran;
+}
+
+bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
+{
+	if (!io_run_raw(ctx, image, res))
 		return false;
-	*res = result(ctx, &run.op);
-	return true;
+	return likely(*res != -ECANCELED) || urctx_err(ctx);
 }
 
 struct io_calm io_calm(void)

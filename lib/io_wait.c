@@ -127,7 +127,7 @@ static bool wants_worker(struct io_move *m, long ret)
  */
 static long over_ring(struct urctx *ctx, struct io_move *m, long ret)
 {
-	bool worker = wants_worker(m, ret);
+	bool worker = wants_worker(m, ret), ran;
 	struct io_uring_sqe sqe = { 0 };
 	int res;
 
@@ -136,7 +136,8 @@ static long over_ring(struct urctx *ctx, struct io_move *m, long ret)
 	io_move_prep(m, &sqe);
 	if (worker)
 		sqe.flags |= IOSQE_ASYNC;
-	if (!io_run(ctx, &sqe, &res) || res == -EAGAIN)
+	ran = (m->file == IO_OTHER ? io_run_raw : io_run)(ctx, &sqe, &res);
+	if (!ran || res == -EAGAIN)
 		return over_poll(ctx, m, ret);
 	return res == -EPIPE ? broken_pipe(m, worker) : res;
 }

@@ -4,7 +4,9 @@
 #include "ring_cover.hpp"
 
 #include <dlfcn.h>
+#include <sys/inotify.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <urctx/io.h>
 
 namespace
@@ -73,12 +75,30 @@ int io_uring_register_sync_cancel(struct io_uring *ring,
 }
 }
 
-/* It has no worker for it, and says so; nobody has told the op to end. */
+/* The first op that is given to the kernel ends with -ECANCELED, and nobody told it to. */
+static std::optional<int> give_up(const entered &e, unsigned &nr)
+{
+	kernel *self = kernel::it;
+	struct io_uring *ring = kernel::ring;
+
+	if (e.what != entered::LOOK || nr)
+		return std::nullopt;
+	kernel::it = nullptr;
+	int ret = io_uring_submit_and_get_events(ring);
+	while (!io_uring_cq_ready(ring))
+		io_uring_get_events(ring);
+	kernel::it = self;
+	ring->cq.cqes[*ring->cq.khead & ring->cq.ring_mask].res = -ECANCELED;
+	nr++;
+	return ret;
+}
+
+/* It has no worker for it, and says so. */
 TEST_CASE("ring: what the kernel gives up by itself is done without a ring", "[io][edges]")
 {
 	char name[] = "/tmp/urctx-edges-XXXXXX";
 	int fd = mkstemp(name);
-	unsigned given_up = 0;
+	unsigned nr = 0;
 	ring probe(8);
 	OR_SKIP(probe);
 	context c;
@@ -86,26 +106,39 @@ TEST_CASE("ring: what the kernel gives up by itself is done without a ring", "[i
 	REQUIRE(fd >= 0);
 	unlink(name);
 	{
-		kernel none([&](const entered &e) -> std::optional<int> {
-			kernel *self = kernel::it;
-
-			if (e.what != entered::LOOK || given_up)
-				return std::nullopt;
-			kernel::it = nullptr;
-			int ret = io_uring_submit_and_get_events(kernel::ring);
-			while (!io_uring_cq_ready(kernel::ring))
-				io_uring_get_events(kernel::ring);
-			kernel::it = self;
-			kernel::ring->cq.cqes[*kernel::ring->cq.khead &
-					      kernel::ring->cq.ring_mask].res = -ECANCELED;
-			given_up++;
-			return ret;
-		});
+		kernel none([&](const entered &e) { return give_up(e, nr); });
 
 		CHECK(urctx_fsync(c, fd) == 0);
 	}
-	CHECK(given_up == 1);
+	CHECK(nr == 1);
 	CHECK(!urctx_err(c));
+	close(fd);
+}
+
+/* As a timerfd does when the clock is set: what it had to say it has said. */
+TEST_CASE("ring: an -ECANCELED that is the file's own is handed on", "[io][edges]")
+{
+	char name[] = "/tmp/urctx-edges-XXXXXX", buf[4096];
+	int fd = inotify_init1(IN_CLOEXEC), file;
+	unsigned nr = 0;
+	ring probe(8);
+	OR_SKIP(probe);
+	struct urctx *c;
+
+	REQUIRE(urctx_with_timeout(nullptr, 20 * SEC, &c) == 0);
+	REQUIRE((file = mkstemp(name)) >= 0);
+	REQUIRE(inotify_add_watch(fd, name, IN_ATTRIB) >= 0);
+	REQUIRE(fchmod(file, 0600) == 0);
+	{
+		kernel none([&](const entered &e) { return give_up(e, nr); });
+
+		long ret = urctx_read(c, fd, buf, sizeof(buf));
+		CHECK(ret == (nr ? -ECANCELED : (long)sizeof(struct inotify_event)));
+	}
+	CHECK(!urctx_err(c));
+	urctx_put(c);
+	unlink(name);
+	close(file);
 	close(fd);
 }
 
