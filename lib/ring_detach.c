@@ -236,7 +236,8 @@ static int settle_owed(struct urctx_ring *r)
 		if (ret < 0 && ret != -EINTR)
 			return ret;
 	}
-	return 0;
+	/* in the time between two calls they may have come */
+	return r->owed && ring_wait(r, 0) == -EPERM ? -EPERM : 0;
 }
 
 int urctx_ring_detach(struct urctx_ring *r, int64_t deadline)

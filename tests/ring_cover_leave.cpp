@@ -3,7 +3,9 @@
 #include "ring_cover.hpp"
 
 #include <poll.h>
+#include <csignal>
 #include <sys/eventfd.h>
+#include <sys/time.h>
 #include <urctx/join.h>
 
 /* Not queued: what a drain holds up comes behind it. */
@@ -226,6 +228,42 @@ TEST_CASE("detach waits 100 ms for what was refused, once", "[ring][detach]")
 		if (!ret)
 			r.r = nullptr;
 	}
+}
+
+/* A second call finds what has come since the first, whose 100 ms have gone by. */
+TEST_CASE("detach looks once more for what was refused", "[ring][detach]")
+{
+	ends p;
+	an_op op;
+	char c;
+	ring r(8);
+	OR_SKIP(r);
+	const struct itimerval soon = { {}, { 0, 30000 } };
+	struct sigaction sa = {}, before;
+	static int to;
+
+	to = p.fd[1];
+	sa.sa_handler = [](int) { (void)!write(to, "x", 1); };
+	struct io_uring_sqe *s = r.sqe();
+	io_uring_prep_read(s, p.in(), &c, 1, 0);
+	s->flags |= IOSQE_IO_LINK;
+	s->user_data = 7;
+	s = r.sqe();
+	CHECK(urctx_ring_bind_flags(r.r, s, nullptr, &op.op, URCTX_NEVER, 1U << 30) == -EINVAL);
+	sigaction(SIGALRM, &sa, &before);
+	setitimer(ITIMER_REAL, &soon, nullptr);
+	int ret = urctx_ring_detach(r.r, urctx_now());
+	int64_t over = urctx_now() + SEC / 5;
+	while (urctx_now() < over)
+		sched_yield();
+	while (ret == -EBADMSG) {
+		io_uring_cq_advance(&r.u, 1);
+		ret = urctx_ring_detach(r.r, urctx_now());
+	}
+	sigaction(SIGALRM, &before, nullptr);
+	REQUIRE(ret == 0);
+	r.r = nullptr;
+	CHECK(io_uring_cq_ready(&r.u) == 0);
 }
 
 TEST_CASE("an SQE of a refused op serves the next one", "[ring][bind]")
