@@ -297,6 +297,7 @@ int io_uring_submit_and_get_events(struct io_uring *ring)
 	long err;
 	LIBURING(io_uring_submit_and_get_events);
 
+	refused_ring = ring;
 	return refused("io_uring_submit_and_get_events", &err) ? (int)err : real(ring);
 }
 
