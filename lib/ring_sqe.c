@@ -8,7 +8,6 @@
 #include "ring.h"
 
 #include <sched.h>
-#include <string.h>
 
 #define CHAIN (IOSQE_IO_LINK | IOSQE_IO_HARDLINK)
 
@@ -146,7 +145,11 @@ void sqe_fail(const struct urctx_ring *r, struct io_uring_sqe *sqe, uint64_t ud)
 	unsigned keep = sqe->flags & (CHAIN | IOSQE_IO_DRAIN);
 
 	/* Since 2.6 liburing's prep functions leave alone what get_sqe() has set to 0. */
-	memset(sqe, 0, sizeof(*sqe));
+	sqe->ioprio = 0;
+	sqe->rw_flags = 0;
+	sqe->buf_index = 0;
+	sqe->personality = 0;
+	sqe->file_index = 0;
 	if (r->ring->flags & IORING_SETUP_IOPOLL)
 		io_uring_prep_read(sqe, -1, NULL, 0, 0);
 	else if (URCTX_RULE_58)
