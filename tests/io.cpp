@@ -2,7 +2,9 @@
 /* io.cpp - what the tests of <urctx/io.h> share */
 #include "io.hpp"
 
+#include <fstream>
 #include <liburing.h>
+#include <time.h>
 
 bool has_uring()
 {
@@ -55,6 +57,33 @@ void until_asleep(int tid, const std::function<bool()> &over)
 			return;
 		before = now;
 		sched_yield();
+	}
+}
+
+/* How long it has been on a processor; "": it is, or will be as soon as it may. */
+static std::string ran(int tid)
+{
+	const std::string of = "/proc/self/task/" + std::to_string(tid);
+	std::string state, ns;
+
+	std::getline(std::ifstream(of + "/stat"), state);
+	std::ifstream(of + "/schedstat") >> ns;
+	return state.find(") S ") == state.npos ? "" : ns;
+}
+
+void caller::stands_still()
+{
+	const struct timespec moment = { 0, 20000000 };
+
+	while (!tid)
+		sched_yield();
+	/* who naps between two looks never stands still, but has come to where he waits */
+	for (int i = 0; i < 100 && !over(); i++) {
+		std::string call = where(tid), before = ran(tid);
+
+		nanosleep(&moment, nullptr);
+		if (!before.empty() && ran(tid) == before && where(tid) == call)
+			return;
 	}
 }
 

@@ -78,7 +78,7 @@ TEST_CASE("one signal is enough, and no deadline is needed", "[io]")
 
 		INFO(s.name);
 		caller t([&] { return s.go(c); });
-		t.asleep();
+		t.stands_still();
 		REQUIRE(!t.over());
 		pthread_kill(t.handle(), SIGUSR1);
 		for (int64_t end = urctx_now() + 20 * SEC;
@@ -124,7 +124,7 @@ TEST_CASE("one signal ends a ring's wait without a deadline", "[io][ring]")
 		INFO(flags);
 		REQUIRE(pipe(fd) == 0);
 		caller t([&] { return ring_waits(flags, fd[0]); });
-		t.asleep();
+		t.stands_still();
 		if (!t.over())
 			pthread_kill(t.handle(), SIGUSR1);
 		for (int64_t end = urctx_now() + 20 * SEC;
