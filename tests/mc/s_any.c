@@ -96,6 +96,15 @@ static void init_zombie(void)
 	urctx_put(n);
 }
 
+/* Who puts N frees it at once, unless somebody is in a section: what he derives is N again. */
+static void init_move(void)
+{
+	init();
+	z = childless(NULL, "Z");
+	give(1, 1, 0);
+	batch_full(1);
+}
+
 static void t_one_p(void)
 {
 	cancel_one(p);
@@ -268,6 +277,21 @@ static void deep_two_ended(void)
 	deep_ended();
 }
 
+static void t_move(void)
+{
+	urctx_put(n);
+	y = derive(z);
+}
+
+static void moved_live(void)
+{
+	live(z);
+	live(y);
+	urctx_put(y);
+	urctx_put(z);
+	put_parents();
+}
+
 static void deep_called(void)
 {
 	mc_assert(j->runs == 1);
@@ -326,10 +350,14 @@ static const struct mc_scenario deep_gone = {
 	"any_deep_gone", "G2 G6", init_deep_gone, { t_only_p, t_put_n }, deep_called,
 	LIFE,
 };
+static const struct mc_scenario moves = {
+	"any_move", "G2 G9", init_move, { t_move, t_only_q }, moved_live,
+	LIFE | MC_QUICK,
+};
 
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &two_end, &below, &helped, &own_cancel, &derives,
 		       &leaves, &leaves_zombie, &zombie_house, &parent_goes, &calls,
-		       &deep, &deep_two, &deep_gone, NULL);
+		       &deep, &deep_two, &deep_gone, &moves, NULL);
 }

@@ -48,6 +48,13 @@ static void init_child(void)
 	y = node(g, "Y");
 }
 
+/* Who puts G frees it at once, unless somebody is in a section. */
+static void init_move(void)
+{
+	init();
+	batch_full(1);
+}
+
 /* A thread will make the shield in the slot, and of the memory, of a child. */
 static void init_again(void)
 {
@@ -164,9 +171,12 @@ static const struct mc_scenario zombie = {
 static const struct mc_scenario never = {
 	"grace_never", "G9", init, { t_put }, put_both, LIFE,
 };
+static const struct mc_scenario moves = {
+	"grace_move", "G9", init_move, { t_put, t_cancel }, gone, LIFE | MC_QUICK,
+};
 
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &begins, &begins_two, &put_begun, &shield, &zombie,
-		       &never, NULL);
+		       &never, &moves, NULL);
 }

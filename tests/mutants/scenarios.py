@@ -18,6 +18,7 @@ NEAR = (
      "s_life_memory"),
     (r"(cancel|walk|word|callback|call|observe)",
      "s_call_nest s_call_run s_tree_help s_tree_observe s_tree_move s_call_outside s_any "
+     "s_grace "
      "s_life_pin s_life_chain s_tree_derive s_life_reuse"),
     (r"any", "s_any s_any_all"),
     (r"(fd|wait)", "s_fd s_tree_wait"),
