@@ -3,8 +3,24 @@
 #include "edges_below.hpp"
 #include <catch2/catch.hpp>
 #include <urctx/watch.h>
+#include <dirent.h>
 
 #if !TESTS_TSAN
+namespace
+{
+/* Threads of this process. */
+unsigned tasks()
+{
+	DIR *dir = opendir("/proc/self/task");
+	unsigned nr = 0;
+
+	while (const struct dirent *d = readdir(dir))
+		nr += d->d_name[0] != '.';
+	closedir(dir);
+	return nr;
+}
+}
+
 /* The housekeeper waits for readers: his heap is whole, and the child's as well. */
 TEST_CASE("fork: deadlines are inherited though its patience was over", "[edges][fork]")
 {
@@ -133,6 +149,36 @@ TEST_CASE("signals: what is not blocked any more is its handler's", "[edges][sig
 		urctx_put(ctx);
 		SHOULD(handled == 1);
 		urctx_put(kept);
+		return 0;
+	});
+}
+
+/* What his callback does in the child, it does on the child's housekeeper. */
+TEST_CASE("fork: by the housekeeper, who is the child's", "[edges][fork]")
+{
+	static std::atomic<pid_t> child;
+
+	PASSES([] {
+		struct urctx *ctx = nullptr;
+		urctx_callback cb = {};
+
+		child = 0;
+		SHOULD(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
+		SHOULD(urctx_after(ctx, &cb, [](urctx_callback *) {
+			child = forked([] {
+				struct urctx *own = nullptr;
+				counted mine;
+
+				SHOULD(urctx_with_timeout(nullptr, SEC, &own) == 0);
+				SHOULD(mine.after(own) == 0);
+				/* he has it in his heap when this is over: no other is made */
+				SHOULD(tasks() == 1);
+				return 0;
+			});
+		}) == 0);
+		SHOULD(becomes([] { return child != 0; }));
+		SHOULD(waited_for(child) == 0);
+		urctx_put(ctx);
 		return 0;
 	});
 }
