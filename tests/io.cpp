@@ -71,20 +71,20 @@ static std::string ran(int tid)
 	return state.find(") S ") == state.npos ? "" : ns;
 }
 
-void caller::stands_still()
+bool caller::stands_still()
 {
 	const struct timespec moment = { 0, 20000000 };
 
 	while (!tid)
 		sched_yield();
-	/* who naps between two looks never stands still, but has come to where he waits */
 	for (int i = 0; i < 100 && !over(); i++) {
 		std::string call = where(tid), before = ran(tid);
 
 		nanosleep(&moment, nullptr);
 		if (!before.empty() && ran(tid) == before && where(tid) == call)
-			return;
+			return true;
 	}
+	return false;
 }
 
 void caller::asleep()

@@ -120,8 +120,8 @@ public:
 	}
 	/* Returns when it sleeps in a system call, or is over. */
 	void asleep();
-	/* The same, and it has not run for a moment: for who sends one signal. */
-	void stands_still();
+	/* And it has not run for a moment.  False: it naps between two looks, or is over. */
+	bool stands_still();
 	long join()
 	{
 		if (t) {
