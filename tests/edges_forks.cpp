@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* edges_forks.cpp - a fork in the middle of what its child goes on with */
+/* edges_forks.cpp - a fork, or a put, in the middle of what is gone on with */
 #include "edges_below.hpp"
 #include <catch2/catch.hpp>
 #include <urctx/watch.h>
@@ -153,6 +153,46 @@ TEST_CASE("signals: what is not blocked any more is its handler's", "[edges][sig
 	});
 }
 
+/* He has the heap in his hands: nobody can tell in the child what is in it. */
+TEST_CASE("fork: while the housekeeper moves deadlines, a child has its own", "[edges][fork]")
+{
+	static once stop;
+
+	PASSES([] {
+		struct urctx *ctx = nullptr, *late = nullptr, *own = nullptr;
+		urctx_callback cb = {};
+		counted told, mine;
+		gate in, goes;
+
+		stop.fn = [&](mutex *) {
+			in.set();
+			goes.wait();
+		};
+		SHOULD(urctx_with_timeout(nullptr, SEC / 4, &late) == 0);
+		SHOULD(told.after(late) == 0);
+		SHOULD(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
+		SHOULD(urctx_after(ctx, &cb, [](urctx_callback *) { me.locked = &stop; }) == 0);
+		in.wait();
+		pid_t pid = forked([&] {
+			SHOULD(urctx_with_timeout(nullptr, SEC / 2, &own) == 0);
+			SHOULD(mine.after(own) == 0);
+			SHOULD(becomes([&] { return mine.ran == 1; }));
+			/* which is behind that one's */
+			SHOULD(told.ran == 0);
+			SHOULD(urctx_err(late) == -ETIME);
+			SHOULD(not_held == 0);
+			return 0;
+		});
+
+		goes.set();
+		SHOULD(ended(pid) == 0);
+		SHOULD(becomes([&] { return told.ran == 1; }));
+		urctx_put(late);
+		urctx_put(ctx);
+		return 0;
+	});
+}
+
 /* What his callback does in the child, it does on the child's housekeeper. */
 TEST_CASE("fork: by the housekeeper, who is the child's", "[edges][fork]")
 {
@@ -256,6 +296,37 @@ TEST_CASE("fork: while another thread makes a descriptor readable", "[edges][for
 		SHOULD(cancels.join() == 0);
 		SHOULD(readable(fd));
 		urctx_put(ctx);
+		return 0;
+	});
+}
+
+/* In the same one system call: it is closed behind it, not below it. */
+TEST_CASE("a descriptor is put while a cancel makes it readable", "[edges][fd]")
+{
+	PASSES([] {
+		struct urctx *parent = derive(nullptr), *ctx = derive(parent);
+		const int fd = urctx_fd(ctx);
+		gate in, goes;
+		std::function<void()> stop = [&] {
+			in.set();
+			goes.wait();
+		};
+
+		SHOULD(fd >= 0);
+		one_thread cancels([&] {
+			me.settime = &stop;
+			urctx_cancel(parent);
+			me.settime = nullptr;
+			return 0;
+		});
+
+		in.wait();
+		urctx_put(ctx);
+		SHOULD(is_open(fd));
+		goes.set();
+		SHOULD(cancels.join() == 0);
+		SHOULD(!is_open(fd));
+		urctx_put(parent);
 		return 0;
 	});
 }
