@@ -103,7 +103,8 @@ static int submit_first(struct urctx_ring *r, int64_t *ns)
 
 	if (io_uring_cq_ready(r->ring))
 		return 1;
-	if (ret < 0 && ret != -EBUSY && ret != -EAGAIN)
+	/* who is only busy as well: an SQ thread that was not told of it is slept for */
+	if (ret < 0)
 		return ret;
 	if (until == URCTX_NEVER)
 		return 0;

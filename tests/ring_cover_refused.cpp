@@ -249,6 +249,29 @@ TEST_CASE("a wait says what a broken ring says, and what is only busy not",
 		}
 }
 
+/* What the thread has not been told of it does not take: no CQE would end the sleep. */
+TEST_CASE("a wait that could not submit does not sleep for an SQ thread",
+	  "[ring][refused][sqpoll]")
+{
+	for (int err : { EBUSY, EAGAIN }) {
+		INFO(strerror(err));
+		ends p;
+		an_op op;
+		ring r(8, IORING_SETUP_SQPOLL);
+		OR_SKIP(r);
+		int64_t end = urctx_now() + PATIENCE;
+
+		p.put();
+		r.read(p.in(), nullptr, op);
+		refusal once("io_uring_submit_and_get_events", -err, 1);
+		while (!op.calls && urctx_now() < end && urctx_ring_wait(r.r, end) >= 0)
+			;
+		CHECK(once.met == 1);
+		CHECK(op.calls == 1);
+		REQUIRE(r.until_ended(op));
+	}
+}
+
 TEST_CASE("a submission that takes longer than the wait", "[ring][deadline]")
 {
 	ends p;
