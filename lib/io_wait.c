@@ -129,7 +129,7 @@ static long over_ring(struct urctx *ctx, struct io_move *m, long ret)
 {
 	bool worker = wants_worker(m, ret), ran;
 	struct io_uring_sqe sqe = { 0 };
-	int res;
+	int res = 0;
 
 	if (m->off == IO_CURRENT && m->kind <= IO_WRITE && is_file(m))
 		return of_file(ctx, m, ret);

@@ -138,6 +138,7 @@ struct urctx_ring {
 	uint32_t slots;			/* a power of two, or 0 */
 	uint32_t seq;
 	uint32_t calls;			/* foreign code under way: complete(), callbacks ... */
+	uint32_t owed;			/* CQEs that will come, of no op: detach waits */
 
 	struct ring_link **table;	/* open addressing, by context */
 	uint32_t table_mask;
@@ -146,9 +147,11 @@ struct urctx_ring {
 	uint32_t told;			/* of these */
 	struct ring_link *link_free;
 	uint32_t leaving;		/* without ops, and fn is about to push them */
+	uint32_t asked_nr;
 
-	uint8_t armed;			/* enum arm */
 	uint32_t wake_gen;		/* of the poll that wakes us */
+	uint32_t alarm_gen;
+	uint8_t armed;			/* enum arm */
 	bool closing;
 	bool awake;			/* a turn comes before the next sleep (R7) */
 	bool drain;			/* URCTX_RING_DRAIN: no CQE_SKIP */
@@ -159,8 +162,7 @@ struct urctx_ring {
 	bool settling;			/* a nop says when: */
 	bool settled;			/* nothing of ours is in the SQ or the CQ */
 	bool deaf;			/* the kernel lets nobody wake us */
-	uint32_t asked_nr;
-	uint32_t owed;			/* CQEs that will come, of no op: detach waits */
+	bool looked;			/* the last turn did, and there was a deadline */
 
 	struct times times;
 	struct times ends;		/* of links whose contexts have a deadline */
@@ -172,9 +174,7 @@ struct urctx_ring {
 	struct wake_node *heard;	/* taken from the wake list, for this turn or the next */
 	int64_t now;			/* of the last turn that looked */
 	int64_t coarse;			/* since the last turn; 0: nobody has asked */
-	bool looked;			/* and there was a deadline to wait for */
 
-	uint32_t alarm_gen;
 	int64_t alarm_at;		/* URCTX_NEVER: none in flight */
 	struct __kernel_timespec alarm_ts;	/* with SQPOLL read at any time */
 
