@@ -83,9 +83,8 @@ TEST_CASE("one signal is enough, and no deadline is needed", "[io]")
 			for (int64_t end = urctx_now() + 20 * SEC;
 			     !t.over() && urctx_now() < end;)
 				sched_yield();
-		} else {
-			interrupt(t);	/* in a look a handler ends nothing */
-		}
+		} else	/* in a look a handler ends nothing */
+			interrupt(t);
 		CHECK(t.over());
 		if (!t.over())
 			urctx_cancel(c);

@@ -60,6 +60,7 @@
  *    return with what there is, those of devices (/dev/zero) maybe with less.
  *  - Signals: a handler that runs while the call waits ends it, -EINTR, whatever
  *    SA_RESTART says, as with poll(2).  What was already done is the result.
+ *    Where it looks now and then, (3), one that runs in a look ends nothing.
  *    An op of the ring (below) also ends so when the process was stopped and goes
  *    on (SIGSTOP, a debugger), handler or not.
  *  - O_NONBLOCK is respected: -EAGAIN (connect: -EINPROGRESS) where it would wait.
