@@ -281,7 +281,7 @@ TEST_CASE("fork: while another thread makes a descriptor readable", "[edges][for
 		pid_t pid = forked([&] {
 			SHOULD(urctx_err(ctx) == -ECANCELED);
 			SHOULD(urctx_fd(ctx) == fd);
-			SHOULD(readable(fd));
+			SHOULD(will_be_readable(fd));
 			SHOULD(urctx_err(ctx) == -ECANCELED);
 			urctx_put(ctx);
 			return is_open(fd) ? 1 : 0;
@@ -294,7 +294,7 @@ TEST_CASE("fork: while another thread makes a descriptor readable", "[edges][for
 		SHOULD(ended(other) == 0);
 		goes.set();
 		SHOULD(cancels.join() == 0);
-		SHOULD(readable(fd));
+		SHOULD(will_be_readable(fd));
 		urctx_put(ctx);
 		return 0;
 	});
