@@ -23,9 +23,9 @@ static int64_t later(int64_t now, int64_t by)
 /* @p is over: so is @n, or it begins to give way. */
 static void inherit(const struct model *m, struct m_node *n, const struct m_node *p)
 {
-	if (n->kind == M_GRACE && n->until == M_NEVER) {
-		n->until = later(m->now, n->grace);
-		n->until_ends = p->ends;
+	if (n->kind == M_GRACE) {
+		n->until = n->until == M_NEVER ? later(m->now, n->grace) : n->until;
+		n->until_ends |= p->ends;	/* nobody says which was first */
 	}
 	if (n->kind != M_PLAIN)
 		return;
