@@ -183,6 +183,58 @@ TEST_CASE("ring: detach waits for what it is owed", "[ring][edges]")
 	}
 }
 
+/* Its patience is over, and in the last look one forks. */
+TEST_CASE("ring: detach in a child that its last look made", "[ring][edges][fork]")
+{
+	static int status;
+	struct urctx_ring_params params = {};
+	pid_t parent = getpid();
+	ends none, foreign;
+	static char byte[2];
+
+	status = -1;
+	params.foreign = [](void *, const struct io_uring_cqe *) {
+		pid_t child = fork();
+
+		if (child)
+			waitpid(child, &status, 0);
+	};
+	ring r(8, 0, &params);
+	OR_SKIP(r);
+	struct io_uring_sqe *s = r.sqe();
+	io_uring_prep_read(s, foreign.in(), &byte[0], 1, 0);
+	s->user_data = 42;
+	s = r.sqe();
+	CHECK(urctx_ring_bind(r.r, s, nullptr, nullptr) == -EINVAL);
+	uint64_t ud = s->user_data;
+	io_uring_prep_read(s, none.in(), &byte[1], 1, 0);
+	s->user_data = ud;
+	{
+		held clock;
+		bool first = true;
+		kernel late([&](const entered &e) -> std::optional<int> {
+			bool last = !first && e.ends && !(e.sec + e.nsec);
+
+			if (last)
+				foreign.put();
+			/* the first is for all that is not in a chain */
+			if (first || last) {
+				first = false;
+				return {};
+			}
+			return -ETIME;
+		});
+		int ret = urctx_ring_detach(r.r, URCTX_NEVER);
+
+		if (getpid() != parent)
+			_exit(ret != -EPERM);
+		CHECK(ret == 0);
+	}
+	CHECK(status == 0);
+	r.r = nullptr;
+	none.put();
+}
+
 /* While it waits for one, another is bound to a slot that it has looked at. */
 TEST_CASE("ring: drain waits for what is bound meanwhile", "[ring][edges]")
 {

@@ -257,17 +257,20 @@ int sleeps_by_the_clock(int err)
 		urctx_put(ctx);
 		/* it changes, and nobody says so */
 		word = 7;
-		if (held) {
-			SHOULD(urctx_clock_hold(0) == 0);
-			one_thread last([=] { return waits(nullptr); });
-			urctx_clock_await(1);
-			word = 1;
-			urctx_clock_await(0);
-			one_thread told([=] { urctx_clock_await(1); return 0; });
-			SHOULD(last.join() == -EAGAIN);
-			urctx_clock_release();
-			SHOULD(told.join() == 0);
-			word = 7;
+		for (struct urctx *of : { (struct urctx *)nullptr, derive(nullptr) }) {
+			if (held) {
+				SHOULD(urctx_clock_hold(0) == 0);
+				one_thread last([=] { return waits(of); });
+				urctx_clock_await(1);
+				word = 1;
+				urctx_clock_await(0);
+				one_thread told([=] { urctx_clock_await(1); return 0; });
+				SHOULD(last.join() == -EAGAIN);
+				urctx_clock_release();
+				SHOULD(told.join() == 0);
+				word = 7;
+			}
+			urctx_put(of);
 		}
 	}
 	return 0;
