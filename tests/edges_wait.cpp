@@ -241,7 +241,8 @@ TEST_CASE("ring: what a submission has taken is not waited for", "[ring][edges]"
 }
 
 /* Nobody sleeps for what has not been submitted: the next call tries again. */
-TEST_CASE("ring: a submission that comes to nothing is not waited behind", "[ring][edges]")
+TEST_CASE("ring: a submission that comes to nothing is not waited behind",
+	  "[ring][edges][unwatched]")
 {
 	for (int says : { -EBUSY, -EAGAIN }) {
 		an_op op;
