@@ -47,7 +47,7 @@ struct sys_calm {
 #define sys_membarrier_register() ((void)0)
 #define sys_timerfd(when)	 mc_timerfd(when)
 #define sys_timerfd_set(fd, at)	 mc_timerfd_set(fd, at)
-#define sys_dup_over(fd, onto)	 (-38)
+#define sys_dup_over(fd, onto)	 mc_dup_over(fd, onto)
 #define sys_close(fd)		 mc_close(fd)
 #define sys_thread_start(fn)	 mc_thread_start(fn)
 #define sys_threads_run		 false	/* scenarios run it, or do not */

@@ -81,6 +81,15 @@ int mc_readable(int fd)
 	return __atomic_fetch_or(file_of(fd), 0, __ATOMIC_ACQ_REL);
 }
 
+/* Whoever has the number @onto has the other file from now on. */
+int mc_dup_over(int fd, int onto)
+{
+	int readable = __atomic_fetch_or(file_of(fd), 0, __ATOMIC_ACQ_REL);
+
+	__atomic_exchange_n(file_of(onto), readable, __ATOMIC_ACQ_REL);
+	return 0;
+}
+
 void mc_close(int fd)
 {
 	mc_free(file_of(fd));

@@ -41,6 +41,7 @@ void mc_unpoison(const void *p, size_t size);
 int mc_timerfd(int64_t when);
 void mc_timerfd_set(int fd, int64_t when);
 int mc_readable(int fd);
+int mc_dup_over(int fd, int onto);
 void mc_close(int fd);
 
 /* An eventfd that counts; which thread a ring's owner is (uring.c, s_ring_wake.c). */

@@ -25,6 +25,24 @@ static void init(void)
 	mc_assert(fd > 0 && !mc_readable(fd));
 }
 
+/* Made before a fork(), and what was made of it there: this is the child. */
+static void inherited(uint32_t uses)
+{
+	init();
+	store_relaxed(&extra_of(k)->fd_uses, uses);
+}
+
+static void init_inherited(void)
+{
+	inherited(0);
+}
+
+/* Somebody was about to set it when that process forked, and never comes to it here. */
+static void init_inherited_used(void)
+{
+	inherited(4);
+}
+
 static void init_deadline(void)
 {
 	threads(3);
@@ -82,6 +100,12 @@ static void t_err(void)
 		mc_assert(mc_readable(fd));
 }
 
+/* It does not renew what somebody else may be renewing, and does not hang. */
+static void t_err_renewed(void)
+{
+	(void)urctx_err(k);
+}
+
 static void t_read(void)
 {
 	if (mc_readable(fd))
@@ -134,6 +158,14 @@ static void put_p(void)
 	home();
 }
 
+/* Nobody has ended it. */
+static void put_both(void)
+{
+	mc_assert(!mc_readable(fd));
+	urctx_put(k);
+	put_p();
+}
+
 static const struct mc_scenario asks = {
 	"fd_ask", "G5", init_none, { t_fd, t_cancel }, over, LIFE | MC_QUICK,
 };
@@ -159,8 +191,24 @@ static const struct mc_scenario at_once = {
 	"fd_cancel", "G2", init, { t_err, t_cancel }, over, LIFE,
 };
 
+static const struct mc_scenario renewed = {
+	"fd_renew", "G5", init_inherited, { t_fd, t_cancel }, over, LIFE | MC_QUICK,
+};
+static const struct mc_scenario renewed_two = {
+	"fd_renew_two", "G5", init_inherited, { t_fd_alone, t_fd_too }, put_both,
+	LIFE | MC_QUICK,
+};
+static const struct mc_scenario renewed_used = {
+	"fd_renew_used", "G2", init_inherited_used, { t_fd_alone, t_cancel }, told,
+	LIFE | MC_QUICK,
+};
+static const struct mc_scenario renewed_err = {
+	"fd_renew_err", "G5", init_inherited, { t_fd, t_err_renewed, t_cancel }, over, LIFE,
+};
+
 int main(int argc, char **argv)
 {
 	return mc_main(argc, argv, &asks, &asks_two, &alone, &both, &closes, &expires,
-		       &at_once, &reuse, NULL);
+		       &at_once, &reuse, &renewed, &renewed_two, &renewed_used,
+		       &renewed_err, NULL);
 }
