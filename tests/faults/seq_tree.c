@@ -178,6 +178,27 @@ static void interiors(void *top)
 	interior((struct urctx *)top, 100);
 }
 
+/* Of second parents that have no slots yet: memory may end at theirs. */
+static void joins(struct urctx *top)
+{
+	enum { NR = 8 };
+	struct urctx *second[NR], *join[NR];
+	int i;
+
+	for (i = 0; i < NR; i++) {
+		DERIVE(second[i], urctx_with_cancel(NULL, &second[i]), -ENOMEM);
+		DERIVE(join[i], urctx_with_any((struct urctx *[]){ top, second[i] }, 2,
+					       &join[i]), -ENOMEM);
+	}
+	for (i = 0; i < NR; i++) {
+		CHECK(!urctx_done(join[i]));
+		CHECK(urctx_cancel(second[i]));
+		CHECK(urctx_done(join[i]));
+		urctx_put(join[i]);
+		urctx_put(second[i]);
+	}
+}
+
 /* Batches of contexts that have had children, on two threads, one of which ends. */
 void seq_many(void)
 {
@@ -185,6 +206,7 @@ void seq_many(void)
 	struct urctx *top;
 
 	DERIVE(top, urctx_with_cancel(NULL, &top), -ENOMEM);
+	joins(top);
 	interior(top, 150);
 	h = later(interiors, top);
 	interior(top, 50);
