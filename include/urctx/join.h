@@ -46,7 +46,8 @@ URCTX_MUST_CHECK_ int urctx_with_any(struct urctx *const *parents, size_t nr,
  *
  * The timekeeper reads the signals, so callbacks run on its thread.  Until the
  * last context that names a signal is released, further ones are swallowed: a
- * second Ctrl-C does not kill a server that is shutting down.
+ * second Ctrl-C does not kill a server that is shutting down.  Two descriptors are
+ * open meanwhile, which the timekeeper closes some ms behind that last put.
  *
  * Beware: a signal to the process is meant (kill(2), a terminal); one to a thread,
  * as raise(3) sends it, is that thread's.  A thread that does not block a signal of

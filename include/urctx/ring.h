@@ -74,7 +74,8 @@
  *    other: pointers and small numbers are.
  *  - The owner is woken by a CQE.  A wait for several sleeps over it: wait for one,
  *    or for as long as a cancel may take.  On a DEFER_TASKRUN ring it comes when he
- *    waits in the kernel: a poll of its fd need not see it, a registered eventfd does.
+ *    waits in the kernel: a poll of its fd need not see it, nor an eventfd that you
+ *    registered (6.18 signals it once, late): urctx_ring_wait(), or some ms at most.
  *  - Turn is the last call before you submit and wait: what is bound, or cancelled
  *    on the owner's own thread, behind a dispatch is heard by the turn that follows.
  *    A signal handler that cancels there may come at any time: it wakes.
@@ -83,9 +84,8 @@
  *  - A forked child may cancel what it inherited, and is nobody's owner: -EPERM.
  *  - errno is never written.  Where io_uring is forbidden the core works without.
  *
- * Costs, on one machine: bind and dispatch 22 ns for an op, 43 for the only one of
- * its context, 34 with a deadline.  Per op in flight, beside its own 96 bytes: up to
- * 280, most of them for the case that it is the only one of its context.
+ * Costs, on one machine: bind and dispatch 22 ns for an op, 34 with a deadline, 43
+ * for the only one of its context.  Per op in flight: its 96 bytes, and up to 280.
  */
 #ifndef URCTX_RING_H
 #define URCTX_RING_H
@@ -404,8 +404,7 @@ URCTX_MUST_CHECK_ int urctx_ring_idle(struct urctx_ring *r, struct urctx *ctx,
  * that complete() calls may reap.
  *
  * Context: the owner; inside complete() too.
- * Return: true: it was ours.  false: it has not our tag and is yours, untouched
- * (or NULL was passed, or this is not the owner).
+ * Return: true: ours.  false: not our tag, yours, untouched (or NULL, or no owner).
  */
 URCTX_MUST_CHECK_ bool urctx_ring_dispatch(struct urctx_ring *r,
 					   const struct io_uring_cqe *cqe);
@@ -432,7 +431,8 @@ URCTX_MUST_CHECK_ int64_t urctx_ring_turn(struct urctx_ring *r);
 /**
  * urctx_ring_wait() - turn, submit, wait for one CQE, dispatch all there are
  * @r: an attachment
- * @deadline: CLOCK_MONOTONIC ns; passed: does what can be done and does not sleep
+ * @deadline: CLOCK_MONOTONIC ns; passed: does what can be done and does not sleep;
+ * a DEFER_TASKRUN ring does what it put off only where no CQE was there: call until 0
  *
  * Beware: 0 is no error and no promise: it was woken for a context that has
  * ended, or the deadline has passed.  Call it again.

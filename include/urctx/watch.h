@@ -27,7 +27,8 @@ extern "C" {
  * take it out of an epoll set before.  A child of fork() has to
  * ask again, and gets the same number.
  *
- * Context: any thread; lock-free but for mmap(); not async-signal-safe.
+ * Context: any thread; lock-free but for mmap(), and in a child of fork() for who else
+ * asks for the first time there; not async-signal-safe.
  * Return: a descriptor, close-on-exec; -EINVAL: @ctx is NULL; -ENOMEM; -EMFILE and
  * -ENFILE as timerfd_create(2), in a child of fork() others of dup3(2) as well;
  * -EAGAIN: a test holds the clock, and the timekeeper's thread cannot be started.
