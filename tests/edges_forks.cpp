@@ -19,6 +19,18 @@ unsigned tasks()
 	closedir(dir);
 	return nr;
 }
+
+/* On the housekeeper's thread, soon: not before all is armed, however late this one is. */
+int told_soon(struct urctx **ctx, struct urctx_callback *cb, void (*fn)(urctx_callback *))
+{
+	struct urctx *parent = derive(nullptr);
+	int ret = urctx_with_grace(parent, SEC / 100, ctx);
+
+	ret = ret ? ret : urctx_after(*ctx, cb, fn);
+	urctx_cancel(parent);
+	urctx_put(parent);
+	return ret;
+}
 }
 
 /* The housekeeper waits for readers: his heap is whole, and the child's as well. */
@@ -170,8 +182,7 @@ TEST_CASE("fork: while the housekeeper moves deadlines, a child has its own", "[
 		};
 		SHOULD(urctx_with_timeout(nullptr, SEC / 4, &late) == 0);
 		SHOULD(told.after(late) == 0);
-		SHOULD(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
-		SHOULD(urctx_after(ctx, &cb, [](urctx_callback *) { me.locked = &stop; }) == 0);
+		SHOULD(told_soon(&ctx, &cb, [](urctx_callback *) { me.locked = &stop; }) == 0);
 		in.wait();
 		pid_t pid = forked([&] {
 			SHOULD(urctx_with_timeout(nullptr, SEC / 2, &own) == 0);
@@ -203,8 +214,7 @@ TEST_CASE("fork: by the housekeeper, who is the child's", "[edges][fork]")
 		urctx_callback cb = {};
 
 		child = 0;
-		SHOULD(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
-		SHOULD(urctx_after(ctx, &cb, [](urctx_callback *) {
+		SHOULD(told_soon(&ctx, &cb, [](urctx_callback *) {
 			child = forked([] {
 				struct urctx *own = nullptr;
 				counted mine;
@@ -245,8 +255,7 @@ TEST_CASE("fork: by the housekeeper who leaves", "[edges][fork]")
 				return 0;
 			});
 		}) == 0);
-		SHOULD(urctx_with_timeout(nullptr, SEC / 100, &ctx) == 0);
-		SHOULD(urctx_after(ctx, &cb, [](urctx_callback *) {
+		SHOULD(told_soon(&ctx, &cb, [](urctx_callback *) {
 			(void)pthread_setspecific(key, &key);
 		}) == 0);
 		SHOULD(becomes([] { return child != 0; }));
