@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* ring_sys.c - the eventfd that wakes a ring's owner, and forks */
 #include "ring_sys.h"
+#include "uncancelled.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -45,18 +46,19 @@ int ring_eventfd(void)
 void ring_eventfd_write(int fd)
 {
 	const uint64_t one = 1;
-	int saved = errno;
+	int was = uncancelled(), saved = errno;
 
 	while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
 	errno = saved;
+	uncancelled_end(was);
 }
 
 uint64_t ring_eventfd_read(int fd)
 {
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
 	uint64_t sum = 0;
-	int saved = errno;
+	int was = uncancelled(), saved = errno;
 
 	while (read(fd, &sum, sizeof(sum)) < 0) {
 		if (errno != EAGAIN && errno != EINTR) {
@@ -66,13 +68,15 @@ uint64_t ring_eventfd_read(int fd)
 		(void)poll(&pfd, 1, -1);
 	}
 	errno = saved;
+	uncancelled_end(was);
 	return sum;
 }
 
 void ring_eventfd_close(int fd)
 {
-	int saved = errno;
+	int was = uncancelled(), saved = errno;
 
 	(void)close(fd);
 	errno = saved;
+	uncancelled_end(was);
 }

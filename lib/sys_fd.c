@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sys.h"
+#include "uncancelled.h"
 
 #define NSEC	1000000000LL
 
@@ -50,8 +51,9 @@ int sys_dup_over(int fd, int onto)
 
 void sys_close(int fd)
 {
-	int saved = errno;
+	int was = uncancelled(), saved = errno;
 
 	close(fd);
 	errno = saved;
+	uncancelled_end(was);
 }

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include "sys_task.h"
+#include "uncancelled.h"
 
 int sys_task_start(void *(*fn)(void *arg), void *arg)
 {
@@ -29,8 +30,9 @@ uintptr_t sys_task_self(void)
 
 void sys_task_join(uintptr_t task)
 {
-	int saved = errno;
+	int was = uncancelled(), saved = errno;
 
 	pthread_join((pthread_t)task, NULL);
 	errno = saved;
+	uncancelled_end(was);
 }

@@ -404,3 +404,49 @@ TEST_CASE("ring: an SQE of a ring's that was not bound is settled as well", "[ri
 	r.r = nullptr;
 	CHECK(io_uring_cq_ready(&r.u) == 0);
 }
+
+namespace
+{
+struct doomed {
+	struct urctx *ctx;
+	int came;
+};
+
+/* pthread_cancel() has been called, and ends it where it first may. */
+void *calls_on(void *arg)
+{
+	auto *d = static_cast<doomed *>(arg);
+	struct urctx *own = derive(nullptr);
+
+	pthread_cancel(pthread_self());
+	if (urctx_fd(own) >= 0)
+		d->came++;
+	urctx_put(own);
+	d->came++;
+	urctx_cancel(d->ctx);
+	d->came++;
+	return nullptr;
+}
+}
+
+/* It would end with a read section open, or a descriptor of its own. */
+TEST_CASE("ring: no call is where pthread_cancel() ends a thread", "[ring][edges]")
+{
+	an_op op;
+	context ctx;
+	doomed d = { ctx, 0 };
+	pthread_t thread;
+	ends p;
+
+	ring r(8);
+	OR_SKIP(r);
+	r.read(p.in(), ctx, op);
+	while (r.turn() == 0)
+		r.submit();
+	r.submit();
+	REQUIRE(pthread_create(&thread, nullptr, calls_on, &d) == 0);
+	pthread_join(thread, nullptr);
+	CHECK(d.came == 3);
+	CHECK(urctx_err(ctx) == -ECANCELED);
+	REQUIRE(r.until_ended(op));
+}
