@@ -69,9 +69,17 @@ TEST_CASE("dump says expired where nobody has looked yet", "[dump]")
 {
 	owned root;
 	struct urctx *a = nullptr;
+	int64_t deadline;
 
-	REQUIRE(urctx_with_deadline(root, urctx_now() + MS, &a) == 0);
-	REQUIRE(urctx_wait(nullptr, urctx_now() + 2 * MS) == -ETIME);
+	/* one that has passed ends it at once: so it had not when it was made */
+	for (int64_t ahead = MS;; ahead *= 2) {
+		deadline = urctx_now() + ahead;
+		REQUIRE(urctx_with_deadline(root, deadline, &a) == 0);
+		if (urctx_now() < deadline)
+			break;
+		urctx_put(a);
+	}
+	REQUIRE(urctx_wait(nullptr, deadline + MS) == -ETIME);
 	dumped before(root, { { root, "root" }, { a, "a" } });
 	CHECK(before.text == "root live refs=1\n"
 			     "  a expired refs=1 left=0.000s\n");
