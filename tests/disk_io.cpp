@@ -16,7 +16,7 @@ static void pread_is_waited_for(const std::function<void(struct urctx *)> &end)
 	a_read r;
 	ssize_t got = 0;
 
-	REQUIRE(urctx_with_timeout(nullptr, SEC / 2, &ctx) == 0);
+	REQUIRE(urctx_with_timeout(nullptr, 3 * SEC, &ctx) == 0);
 	thread reader([&] { got = urctx_pread(ctx, d.fd, r.data, SECTOR, 0); });
 	d.arrived(1);
 	end(ctx);

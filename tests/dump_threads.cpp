@@ -231,8 +231,10 @@ TEST_CASE("dump in a storm", "[dump]")
 	REQUIRE_NOTHING_IN(seen);
 	for (weather *w : { &a, &b, &c })
 		REQUIRE_NOTHING_IN(w->seen);
-	dumped d(root, { { root, "root" } });
-	CHECK(d.text == "root live refs=1\n");
+	/* the timekeeper may still be at the last that it ended */
+	CHECK(becomes([&] {
+		return dumped(root, { { root, "root" } }).text == "root live refs=1\n";
+	}));
 }
 
 TEST_CASE("dumps side by side, of parts of one tree", "[dump]")

@@ -153,7 +153,7 @@ TEST_CASE("ring: detach waits for what it is owed", "[ring][edges]")
 		INFO(says);
 		an_op none;
 		ends p;
-		char byte;
+		static char byte;
 
 		ring r(8);
 		OR_SKIP(r);

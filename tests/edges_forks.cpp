@@ -41,7 +41,7 @@ TEST_CASE("fork: deadlines are inherited though its patience was over", "[edges]
 		counted cb, mine;
 		gate has, over;
 
-		SHOULD(urctx_with_timeout(nullptr, SEC / 2, &ctx) == 0);
+		SHOULD(urctx_with_timeout(nullptr, 3 * SEC, &ctx) == 0);
 		SHOULD(cb.after(ctx) == 0);
 		me.waits = 0;
 		SHOULD(waited_for(forked([] { return 0; })) == 0);
@@ -180,12 +180,12 @@ TEST_CASE("fork: while the housekeeper moves deadlines, a child has its own", "[
 			in.set();
 			goes.wait();
 		};
-		SHOULD(urctx_with_timeout(nullptr, SEC / 4, &late) == 0);
+		SHOULD(urctx_with_timeout(nullptr, 2 * SEC, &late) == 0);
 		SHOULD(told.after(late) == 0);
 		SHOULD(told_soon(&ctx, &cb, [](urctx_callback *) { me.locked = &stop; }) == 0);
 		in.wait();
 		pid_t pid = forked([&] {
-			SHOULD(urctx_with_timeout(nullptr, SEC / 2, &own) == 0);
+			SHOULD(urctx_with_timeout(nullptr, 2 * SEC, &own) == 0);
 			SHOULD(mine.after(own) == 0);
 			SHOULD(becomes([&] { return mine.ran == 1; }));
 			/* which is behind that one's */

@@ -93,8 +93,9 @@ TEST_CASE("fork: while other threads derive, cancel and put", "[fork][F22]")
 	std::atomic<bool> over{ false };
 	struct findings f;
 	struct inherited in;
+	std::atomic<int> begun{ 0 };
 	auto busy = [&] {
-		while (!over) {
+		for (bool first = true; !over; first = false) {
 			struct urctx *a = derive(in.top), *b = derive(a), *c = derive(nullptr);
 			struct urctx *d = derive(c);
 			counted cb;
@@ -108,11 +109,15 @@ TEST_CASE("fork: while other threads derive, cancel and put", "[fork][F22]")
 			f.expect(urctx_done(d), "live below");
 			urctx_put(c);
 			urctx_put(d);
+			begun += first;
 		}
 	};
 	{
 		thread one(busy), two(busy), three(busy);
 
+		/* fork() waits for a thread's first use 100 ms, and these may take longer */
+		while (begun < 3)
+			sched_yield();
 		for (size_t i = 0, n = TESTS_VALGRIND ? 3 : TESTS_TSAN ? 5 : 15; i < n; i++) {
 			struct ending end = in_child([&] { return use_everything(&in, 500); });
 

@@ -218,10 +218,12 @@ void stage::count_left()
 
 	if (!(k.traits & (BYTES | CALLERS)))
 		return;
-	while (received < sent && urctx_now() < end && poll(&pfd, 1, 1000) == 1) {
+	while (received < sent && urctx_now() < end) {
 		int fd;
 		ssize_t n;
 
+		if (poll(&pfd, 1, 1000) != 1)
+			continue;
 		if (k.traits & CALLERS) {
 			fd = accept4(in, nullptr, nullptr, SOCK_CLOEXEC);
 			if (fd < 0)

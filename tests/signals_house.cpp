@@ -91,7 +91,8 @@ TEST_CASE("signals: two descriptors and a thread, and all of them go", "[signals
 			all.push_back(context_of(k % 2 ? SIGINT : SIGTERM));
 		until_open();
 		CHECK(descriptors() == fds_at_first + 2);
-		CHECK(housekeepers() == 1);
+		/* one who has left may be there for a moment */
+		CHECK(becomes([] { return housekeepers() == 1; }));
 		send(SIGINT);
 		send(SIGTERM);
 		for (size_t k = 0; k < all.size(); k++)
