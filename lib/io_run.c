@@ -6,8 +6,7 @@
  * leaves before the kernel has let go.
  */
 #include "io.h"
-
-#include <pthread.h>
+#include "uncancelled.h"
 
 #define LOST_NAP	1000000L	/* ns */
 
@@ -102,15 +101,13 @@ bool io_run(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 
 struct io_calm io_calm(void)
 {
-	struct io_calm calm = { .saved = errno };
+	int saved = errno;
 
-	(void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &calm.state);
-	return calm;
+	return (struct io_calm){ .saved = saved, .state = uncancelled() };
 }
 
 void io_calm_end(const struct io_calm *calm)
 {
 	errno = calm->saved;
-	if (calm->state != PTHREAD_CANCEL_DISABLE)
-		(void)pthread_setcancelstate(calm->state, NULL);
+	uncancelled_end(calm->state);
 }

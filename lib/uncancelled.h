@@ -20,7 +20,8 @@ static inline int uncancelled(void)
 
 static inline void uncancelled_end(int was)
 {
-	(void)pthread_setcancelstate(was, &was);
+	if (was != PTHREAD_CANCEL_DISABLE)
+		(void)pthread_setcancelstate(was, &was);
 }
 
 #endif
