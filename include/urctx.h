@@ -106,8 +106,8 @@
  *    end, urctx_cancel() where all callbacks it may run are, those included that a
  *    cancel which it interrupts has left for later.  Nothing else.  Threads need no
  *    registration.
- *  - pthread_cancel(), deferred: no call but urctx_dump() is a point of cancellation.
- *    In a callback there must be none either.
+ *  - pthread_cancel(), deferred: no call but urctx_dump(), and io.h's with NULL for a
+ *    context, is a point of cancellation.  In a callback there must be none either.
  *  - fork(): the child may use, cancel and put what it inherited and derive
  *    anew; nothing of that reaches the parent process.  Callbacks of deadlines
  *    that it inherited wait for its first derivation with a deadline.  A callback
