@@ -70,4 +70,11 @@
 #define HOUSE_IDLE	(1000LL * 1000 * 1000)	/* ns: then the housekeeper goes */
 #endif
 
+/* As good as never, but that no sleep until then is begun again behind a handler. */
+#ifdef URCTX_MC
+#define FAR_OFF		URCTX_NEVER
+#else
+#define FAR_OFF		(1000000000LL << 30)	/* ns: 34 years behind the boot */
+#endif
+
 #endif

@@ -309,6 +309,74 @@ TEST_CASE("fork: while another thread makes a descriptor readable", "[edges][for
 	});
 }
 
+namespace
+{
+std::atomic<pid_t> left{ 0 };
+std::atomic<bool> is_child{ false };
+
+void handler_leaves_a_child(int)
+{
+	int saved = errno;
+	pid_t pid = fork();
+
+	if (pid)
+		left = pid;
+	else
+		is_child = true;
+	errno = saved;
+}
+}
+
+/* The child comes back to a sleep from which nobody would wake it. */
+TEST_CASE("fork: by a handler, while its thread waits for a descriptor", "[edges][fork]")
+{
+	PASSES([] {
+		struct urctx *ctx = derive(nullptr);
+		const int fd = urctx_fd(ctx);
+		struct sigaction act = {};
+		std::atomic<pthread_t> asker{};
+		gate in, goes;
+		std::function<void()> stop = [&] {
+			in.set();
+			goes.wait();
+		};
+
+		SHOULD(fd >= 0);
+		act.sa_handler = handler_leaves_a_child;
+		act.sa_flags = SA_RESTART;
+		sigaction(SIGUSR2, &act, nullptr);
+		one_thread cancels([&] {
+			me.settime = &stop;
+			urctx_cancel(ctx);
+			me.settime = nullptr;
+			return 0;
+		});
+
+		in.wait();
+		one_thread asks([&] {
+			asker = pthread_self();
+			int ret = urctx_err(ctx);
+			bool renewed = is_child && urctx_fd(ctx) == fd && will_be_readable(fd);
+
+			if (is_child)
+				_exit(ret == -ECANCELED && renewed ? 0 : 1);
+			return ret == -ECANCELED ? 0 : 1;
+		});
+
+		bool still = asks.stands_still();
+		(void)pthread_kill(asker, SIGUSR2);
+		(void)becomes([] { return left != 0; });
+		int child = left ? ended(left) : -1;
+		goes.set();
+		SHOULD(cancels.join() == 0);
+		SHOULD(asks.join() == 0);
+		SHOULD(still);
+		SHOULD(child == 0);
+		urctx_put(ctx);
+		return 0;
+	});
+}
+
 /* In the same one system call: it is closed behind it, not below it. */
 TEST_CASE("a descriptor is put while a cancel makes it readable", "[edges][fd]")
 {
