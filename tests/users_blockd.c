@@ -364,7 +364,7 @@ static void two_phases(void)
 
 	MUST(fifo >= 0);
 	for (i = 0; i < 20; i++) {
-		ask_within(fd, BLOCK_READ, (uint32_t)i, 1, (uint32_t)i % 4);
+		ask_within(fd, BLOCK_READ, (uint32_t)i, 1, (uint32_t)i % 4 * 20);
 		MUST(read_all(fd, &answer, sizeof(answer)));
 		MUST(answer.id == (uint32_t)i && answer.res == -ETIME);
 		/* Those of 0 ms were not begun. */
