@@ -337,7 +337,7 @@ static void idle(int upstream)
 /* A connection that goes on and on is cut off at last. */
 static void grace_over(int upstream)
 {
-	struct daemon_run d = start(upstream, "60000", "60000", "20");
+	struct daemon_run d = start(upstream, "60000", "60000", "500");
 	struct hello h = { .how = SILENT };
 	struct end e = { .in_seed = ~h.seed };
 	struct rng rng = { SEED };
