@@ -82,15 +82,26 @@ kept() {
 	return $rc
 }
 
-# found MISTAKE COMMAND...: that command must fail
+# found MISTAKE SAYS COMMAND...: that command must fail, and say so: a regular expression
+# of grep -E, as a tool that is missing, or a compiler's error, is no mistake found
 missed=0
 found() {
-	mistake=$1
-	shift
+	mistake=$1 says=$2
+	shift 2
 	if "$@" >"$VERIFY_DIR/control.out" 2>&1 </dev/null; then
 		echo "control: $mistake: NOT FOUND"
+		missed=1
+	elif ! grep -Eq -- "$says" "$VERIFY_DIR/control.out"; then
+		echo "control: $mistake: NOT FOUND: it fails, and says nothing of: $says"
+		tail -n 20 "$VERIFY_DIR/control.out"
 		missed=1
 	else
 		echo "control: $mistake: found"
 	fi
+}
+
+# said FILE: a command that has failed, and what it said
+said() {
+	cat "$1"
+	return 1
 }
