@@ -70,11 +70,11 @@
 #define HOUSE_IDLE	(1000LL * 1000 * 1000)	/* ns: then the housekeeper goes */
 #endif
 
-/* As good as never, but that no sleep until then is begun again behind a handler. */
+/* Until when to sleep for a thread that is not there in the child of a handler. */
 #ifdef URCTX_MC
-#define FAR_OFF		URCTX_NEVER
+#define SLICE_END	URCTX_NEVER
 #else
-#define FAR_OFF		(1000000000LL << 30)	/* ns: 34 years behind the boot */
+#define SLICE_END	(sys_now_real() + 100LL * 1000 * 1000)
 #endif
 
 #endif

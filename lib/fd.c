@@ -77,9 +77,9 @@ void fd_see(const struct urctx *n)
 		/* who is about to in a parent process never comes to it here */
 		if (!is_ours(uses) || uses & FD_FIRED)
 			return;
-		/* somebody is inside of one system call; in a handler's child, nobody */
+		/* somebody is inside of one system call */
 		if (uses & FD_USE)
-			sys_futex_wait_real(&e->fd_uses, uses, FAR_OFF);
+			sys_futex_wait_real(&e->fd_uses, uses, SLICE_END);
 	}
 }
 
@@ -124,7 +124,7 @@ static int fd_renew(const struct urctx *ctx, struct extra *e)
 		while (is_ours(uses)) {
 			if (!(uses & FD_USE))
 				return 0;
-			sys_futex_wait_real(&e->fd_uses, uses, FAR_OFF);
+			sys_futex_wait_real(&e->fd_uses, uses, SLICE_END);
 			uses = load_relaxed(&e->fd_uses);
 		}
 	while (!cas_relaxed(&e->fd_uses, &uses, unused() + FD_USE));
