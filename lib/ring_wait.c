@@ -101,7 +101,7 @@ static int submit_first(struct urctx_ring *r, int64_t *ns)
 	int64_t until = *ns == URCTX_NEVER ? URCTX_NEVER : urctx_now() + *ns;
 	int ret = submit_and_look(r);
 
-	if (io_uring_cq_ready(r->ring))
+	if (io_uring_cq_ready(r->ring) || !ring_mine(r))
 		return 1;
 	/* who is only busy as well: an SQ thread that was not told of it is slept for */
 	if (ret < 0)
@@ -126,7 +126,8 @@ static int submit_and_wait(struct urctx_ring *r, int64_t ns)
 	if (r->asked_nr) {
 		int ret = collect(r);
 
-		if (!ns || (ret < 0 && ret != -ETIME) || io_uring_cq_ready(r->ring))
+		if (!ns || (ret < 0 && ret != -ETIME) || io_uring_cq_ready(r->ring) ||
+		    !ring_mine(r))
 			return ret;
 	}
 	if (ns && io_uring_sq_ready(r->ring)) {
@@ -153,6 +154,8 @@ int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline)
 			ns = deadline - now;
 	}
 	ret = submit_and_wait(r, ns);
+	if (!ring_mine(r))	/* a handler forked: in the child nothing of it is ours */
+		return -EPERM;
 	r->awake = true;
 	if (!URCTX_RULE_48 && ret < 0 && ret != -ETIME)
 		return ret;
