@@ -17,13 +17,23 @@
 
 struct end {
 	struct urctx_callback cb;
+	unsigned process;		/* whose eventfd it is: a handler may fork */
 	int fd;				/* eventfd, or -1: nothing is armed */
 	bool deaf, closed;		/* it does not wake us; it is not ours any more */
 };
 
+/* If not, it is not written to, and what has come to it is the parent's. */
+static bool is_ours(const struct end *end)
+{
+	return likely(end->process == ring_process());
+}
+
 static void ended(struct urctx_callback *cb)
 {
-	ring_eventfd_write(((struct end *)cb)->fd);
+	const struct end *end = (struct end *)cb;
+
+	if (is_ours(end))
+		ring_eventfd_write(end->fd);
 }
 
 /* As a ring's: its deadline is ours to keep, no timekeeper is needed. */
@@ -34,6 +44,7 @@ static void arm(struct end *end, struct io_thread *t, struct urctx *ctx)
 	memset(end, 0, sizeof(*end));
 	call->kind = CALL_RING;
 	call->ops = 1;
+	end->process = ring_process();
 	end->fd = io_self_wake(t);
 	if (end->fd >= 0 && urctx_after(ctx, &end->cb, ended))
 		end->fd = -1;
@@ -44,7 +55,7 @@ static void arm(struct end *end, struct io_thread *t, struct urctx *ctx)
 
 static void disarm(struct end *end, struct io_thread *t)
 {
-	if (end->fd >= 0 && !urctx_stop(&end->cb) && !end->closed)
+	if (end->fd >= 0 && !urctx_stop(&end->cb) && !end->closed && is_ours(end))
 		(void)ring_eventfd_read(end->fd);
 	if (!t)
 		return;

@@ -42,6 +42,16 @@ static bool lost(struct io_thread *t, const struct run *run)
 	return false;
 }
 
+/* A handler has forked, and this is the child: the op is the parent's. */
+static bool inherited(const struct io_thread *t, struct run *run)
+{
+	if (likely(t->process == ring_process()))
+		return false;
+	run->op.cause = &interrupted;
+	run->op.res = -EINTR;
+	return true;
+}
+
 /* False: it was never started. */
 static bool wait_for(struct io_thread *t, struct run *run)
 {
@@ -50,6 +60,8 @@ static bool wait_for(struct io_thread *t, struct run *run)
 
 		if (likely(ret >= 0))
 			continue;
+		if (inherited(t, run))
+			return true;
 		if (ret == -EINTR)
 			urctx_op_cancel(&run->op, &interrupted);
 		else if (lost(t, run))

@@ -71,6 +71,7 @@
  *    is acted upon when the thread comes to another.  With NULL as the plain call.
  *    A thread with PTHREAD_CANCEL_ASYNCHRONOUS must not call these.
  *  - fork(): the child may use everything here; what it waits with is its own.
+ *    If a signal handler forks, the call ends so (-EINTR) in the child as well.
  *  - Not inside a signal handler.
  *
  * How it waits.  What can be tried (recv, send; read and write, of pipes from 6.4
