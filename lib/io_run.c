@@ -14,6 +14,7 @@ struct run {
 	struct urctx_op op;
 	bool over;
 	unsigned place;			/* of its SQE */
+	unsigned process;		/* whose ring it is on: a handler may fork */
 };
 
 static const struct urctx_cause interrupted = {
@@ -43,9 +44,9 @@ static bool lost(struct io_thread *t, const struct run *run)
 }
 
 /* A handler has forked, and this is the child: the op is the parent's. */
-static bool inherited(const struct io_thread *t, struct run *run)
+static bool inherited(struct run *run)
 {
-	if (likely(t->process == ring_process()))
+	if (likely(run->process == ring_process()))
 		return false;
 	run->op.cause = &interrupted;
 	run->op.res = -EINTR;
@@ -60,7 +61,7 @@ static bool wait_for(struct io_thread *t, struct run *run)
 
 		if (likely(ret >= 0))
 			continue;
-		if (inherited(t, run))
+		if (inherited(run))
 			return true;
 		if (ret == -EINTR)
 			urctx_op_cancel(&run->op, &interrupted);
@@ -83,7 +84,7 @@ static int result(struct urctx *ctx, const struct urctx_op *op)
 bool io_run_raw(struct urctx *ctx, const struct io_uring_sqe *image, int *res)
 {
 	struct io_thread *t = io_self_ring();
-	struct run run = { .op.complete = complete };
+	struct run run = { .op.complete = complete, .process = ring_process() };
 	struct io_uring_sqe *sqe;
 	bool ran;
 

@@ -104,7 +104,8 @@ bool ring_sqe_room(struct urctx_ring *r, unsigned nr, unsigned open)
 		    ring->flags & IORING_SETUP_SQPOLL)
 			wait_taken(ring);
 		ring->sq.sqe_tail = tail;
-		if (io_uring_sq_space_left(ring) == left)
+		/* or a handler forked in there, and it is the parent's */
+		if (io_uring_sq_space_left(ring) == left || !ring_mine(r))
 			return false;
 	}
 	return true;

@@ -119,9 +119,10 @@ static int submit_and_wait(struct urctx_ring *r, int64_t ns)
 	if (ring_is_watched() && ns) {	/* uncovered: valgrind */
 		int ret = submit_and_look(r);
 
-		if (!io_uring_cq_ready(r->ring) && (ret >= 0 || ret == -EBUSY))
+		if (!io_uring_cq_ready(r->ring) && (ret >= 0 || ret == -EBUSY) &&
+		    ring_mine(r))
 			ret = ring_sleep_apart(r->ring, ns);
-		return ret < 0 ? ret : submit_and_look(r);
+		return ret < 0 || !ring_mine(r) ? ret : submit_and_look(r);
 	}
 	if (r->asked_nr) {
 		int ret = collect(r);
@@ -145,6 +146,8 @@ int ring_sleep(struct urctx_ring *r, int64_t ns, int64_t deadline)
 	uint64_t before = r->completed;
 	int ret, reaped;
 
+	if (!ring_mine(r))	/* what it called in the turn has forked */
+		return -EPERM;
 	if (deadline != URCTX_NEVER && ns) {
 		int64_t now = urctx_now();
 

@@ -3,6 +3,7 @@
 #include "edges_kernel.hpp"
 #include "ring_cover.hpp"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 namespace
@@ -23,6 +24,88 @@ const struct wait_in WAITS[] = {
 	{ "it cancels, and is late", true, false, false, -ETIME },
 	{ "it cancels, and was woken", true, true, true, 1 },
 };
+
+/* In the kernel's place, on the owner's thread. */
+pid_t forked_once(bool *first, int *status)
+{
+	pid_t child = *first ? fork() : 1;
+
+	if (*first && child)
+		waitpid(child, status, 0);
+	*first = false;
+	return child;
+}
+}
+
+/* What the turn calls may fork as well. */
+TEST_CASE("ring: a child that a callback of the turn made", "[ring][edges][fork]")
+{
+	static bool first;
+	static int status;
+	const pid_t parent = getpid();
+	struct urctx_callback cb = {};
+	an_op op;
+	ends p;
+	context ctx;
+
+	first = true;
+	status = -1;
+	ring r(8);
+	OR_SKIP(r);
+	REQUIRE(urctx_ring_after(r.r, ctx, &cb, [](struct urctx_callback *) {
+		(void)forked_once(&first, &status);
+	}) == 0);
+	urctx_cancel(ctx);
+	r.read(p.in(), nullptr, op);
+	p.put();
+	{
+		kernel counts([&](const entered &) -> std::optional<int> {
+			if (getpid() != parent)
+				_exit(3);
+			return {};
+		});
+		int ret = 0;
+
+		while (ret >= 0 && !op.ended())
+			ret = urctx_ring_wait(r.r, urctx_now() + PATIENCE);
+		if (getpid() != parent)
+			_exit(ret == -EPERM && !op.calls ? 0 : 2);
+	}
+	CHECK(status == 0);
+	CHECK(op.res == 1);
+}
+
+/* The child has what the parent is about to fill in. */
+TEST_CASE("ring: a child that a handler made has no SQE", "[ring][edges][fork]")
+{
+	const pid_t parent = getpid();
+	bool first = true;
+	int status = -1;
+
+	ring r(2);
+	OR_SKIP(r);
+	for (int i = 0; i < 2; i++)
+		(void)r.sqe();
+	{
+		/* it is done by then, and the room is in the memory of both */
+		kernel forks([&](const entered &) -> std::optional<int> {
+			auto &sq = r.u.sq;
+
+			if (getpid() != parent)
+				_exit(3);
+			sq.sqe_head = sq.sqe_tail;
+			io_uring_smp_store_release(sq.ktail, sq.sqe_tail);
+			long nr = syscall(__NR_io_uring_enter, r.u.ring_fd, 2, 0, 0, nullptr, 0);
+			(void)forked_once(&first, &status);
+			return (int)nr;
+		});
+		struct io_uring_sqe *s = urctx_ring_sqe(r.r);
+
+		if (getpid() != parent)
+			_exit(s ? 2 : 0);
+		CHECK(s);
+	}
+	CHECK(status == 0);
 }
 
 /* The rings' memory is the child's as well, and every CQE in it is the parent's. */
@@ -51,15 +134,12 @@ TEST_CASE("ring: a child that a handler made leaves the ring alone", "[ring][edg
 					_exit(3);
 				if (!first)
 					return {};
-				first = false;
 				if (w.due)
 					p.put();
 				while (w.due && !io_uring_cq_ready(&r.u))
 					sched_yield();
-				pid_t child = fork();
-				if (!child)
+				if (!forked_once(&first, &status))
 					return w.says;
-				waitpid(child, &status, 0);
 				p.put();
 				return {};
 			});
