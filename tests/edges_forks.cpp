@@ -265,28 +265,49 @@ TEST_CASE("fork: by the housekeeper who leaves", "[edges][fork]")
 	});
 }
 
+namespace
+{
+/* Who cancels, held in the one system call that makes a descriptor readable. */
+class held_cancel
+{
+public:
+	explicit held_cancel(struct urctx *ctx)
+		: cancels([this, ctx] {
+			  me.settime = &stop;
+			  urctx_cancel(ctx);
+			  me.settime = nullptr;
+			  return 0;
+		  })
+	{
+		in.wait();
+	}
+	int let_go()
+	{
+		goes.set();
+		return cancels.join();
+	}
+
+private:
+	gate in, goes;
+	std::function<void()> stop = [this] {
+		in.set();
+		goes.wait();
+	};
+	one_thread cancels;	/* last: it uses the others */
+};
+}
+
 /* In the one system call that makes it readable: in the child nobody is. */
 TEST_CASE("fork: while another thread makes a descriptor readable", "[edges][fork]")
 {
 	PASSES([] {
 		struct urctx *ctx = derive(nullptr);
 		const int fd = urctx_fd(ctx);
-		gate in, goes;
-		std::function<void()> stop = [&] {
-			in.set();
-			goes.wait();
-		};
 
 		SHOULD(fd >= 0);
 		SHOULD(!readable(fd));
-		one_thread cancels([&] {
-			me.settime = &stop;
-			urctx_cancel(ctx);
-			me.settime = nullptr;
-			return 0;
-		});
+		held_cancel cancels(ctx);
 
-		in.wait();
 		pid_t pid = forked([&] {
 			SHOULD(urctx_err(ctx) == -ECANCELED);
 			SHOULD(urctx_fd(ctx) == fd);
@@ -301,8 +322,7 @@ TEST_CASE("fork: while another thread makes a descriptor readable", "[edges][for
 
 		SHOULD(ended(pid) == 0);
 		SHOULD(ended(other) == 0);
-		goes.set();
-		SHOULD(cancels.join() == 0);
+		SHOULD(cancels.let_go() == 0);
 		SHOULD(will_be_readable(fd));
 		urctx_put(ctx);
 		return 0;
@@ -332,51 +352,40 @@ TEST_CASE("fork: by a handler, while its thread waits for a descriptor", "[edges
 {
 	for (bool renews : { false, true })
 		PASSES([=] {
-		struct urctx *ctx = derive(nullptr);
-		const int fd = urctx_fd(ctx);
-		struct sigaction act = {};
-		std::atomic<pthread_t> asker{};
-		gate in, goes;
-		std::function<void()> stop = [&] {
-			in.set();
-			goes.wait();
-		};
+			struct urctx *ctx = derive(nullptr);
+			const int fd = urctx_fd(ctx);
+			struct sigaction act = {};
+			std::atomic<pthread_t> asker{};
 
-		SHOULD(fd >= 0);
-		act.sa_handler = handler_leaves_a_child;
-		act.sa_flags = SA_RESTART;
-		sigaction(SIGUSR2, &act, nullptr);
-		one_thread cancels([&] {
-			me.settime = &stop;
-			urctx_cancel(ctx);
-			me.settime = nullptr;
+			SHOULD(fd >= 0);
+			act.sa_handler = handler_leaves_a_child;
+			act.sa_flags = SA_RESTART;
+			sigaction(SIGUSR2, &act, nullptr);
+			held_cancel cancels(ctx);
+
+			one_thread asks([&] {
+				asker = pthread_self();
+				int ret = renews ? urctx_fd(ctx) : urctx_err(ctx);
+				bool right = ret == (renews ? fd : -ECANCELED);
+
+				if (!is_child)
+					return right ? 0 : 1;
+				right = right && urctx_fd(ctx) == fd;
+				_exit(right && will_be_readable(fd) ? 0 : 1);
+			});
+
+			bool still = asks.stands_still();
+			if (still)
+				(void)pthread_kill(asker, SIGUSR2);
+			(void)becomes([=] { return left != 0 || !still; });
+			int child = left ? ended(left) : -1;
+			SHOULD(cancels.let_go() == 0);
+			SHOULD(asks.join() == 0);
+			SHOULD(still);
+			SHOULD(child == 0);
+			urctx_put(ctx);
 			return 0;
 		});
-
-		in.wait();
-		one_thread asks([&] {
-			asker = pthread_self();
-			int ret = renews ? urctx_fd(ctx) : urctx_err(ctx);
-			bool right = ret == (renews ? fd : -ECANCELED);
-
-			if (is_child)
-				_exit(right && urctx_fd(ctx) == fd && will_be_readable(fd) ? 0 : 1);
-			return right ? 0 : 1;
-		});
-
-		bool still = asks.stands_still();
-		if (still)
-			(void)pthread_kill(asker, SIGUSR2);
-		(void)becomes([=] { return left != 0 || !still; });
-		int child = left ? ended(left) : -1;
-		goes.set();
-		SHOULD(cancels.join() == 0);
-		SHOULD(asks.join() == 0);
-		SHOULD(still);
-		SHOULD(child == 0);
-		urctx_put(ctx);
-		return 0;
-	});
 }
 
 /* In the same one system call: it is closed behind it, not below it. */
@@ -385,25 +394,13 @@ TEST_CASE("a descriptor is put while a cancel makes it readable", "[edges][fd]")
 	PASSES([] {
 		struct urctx *parent = derive(nullptr), *ctx = derive(parent);
 		const int fd = urctx_fd(ctx);
-		gate in, goes;
-		std::function<void()> stop = [&] {
-			in.set();
-			goes.wait();
-		};
 
 		SHOULD(fd >= 0);
-		one_thread cancels([&] {
-			me.settime = &stop;
-			urctx_cancel(parent);
-			me.settime = nullptr;
-			return 0;
-		});
+		held_cancel cancels(parent);
 
-		in.wait();
 		urctx_put(ctx);
 		SHOULD(is_open(fd));
-		goes.set();
-		SHOULD(cancels.join() == 0);
+		SHOULD(cancels.let_go() == 0);
 		SHOULD(!is_open(fd));
 		urctx_put(parent);
 		return 0;
