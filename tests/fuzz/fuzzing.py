@@ -118,10 +118,12 @@ def build(out, cc, cflags, ldflags, targets, lib=TOP / "lib", main=(), base=None
             sys.exit(f"{t}: does not link:\n{done.stdout}")
 
 
-def outdated():
-    """Of the mistakes, those that there is nothing to plant in any more."""
-    return [f"{what}: lib/{file} has changed, there is nothing to plant it in"
-            for what, file, old, _, _ in MISTAKES if old not in (TOP / "lib" / file).read_text()]
+def plantable():
+    """Or exits: asked by every form, as controls are run more seldom than lib/ changes."""
+    old = [f"{what}: lib/{file} has changed, there is nothing to plant it in"
+           for what, file, text, _, _ in MISTAKES if text not in (TOP / "lib" / file).read_text()]
+    if old:
+        sys.exit("\n".join(old))
 
 
 def planted(where, mistake):
@@ -130,6 +132,6 @@ def planted(where, mistake):
     shutil.rmtree(where, ignore_errors=True)
     shutil.copytree(TOP / "lib", where)
     text = (where / file).read_text()
-    assert old in text, what	# outdated() was asked
+    assert old in text, what	# plantable() was asked
     (where / file).write_text(text.replace(old, new))
     return where
