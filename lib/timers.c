@@ -210,13 +210,15 @@ static void take_new(void)
 }
 
 /* The earliest that is due, out of the heap, or NULL. */
-static struct extra *due(int64_t now)
+static struct extra *due(void)
 {
 	struct extra **at, *e;
+	int64_t now;
 
 	store_relaxed(&changing, true);
 	fork_hold();
 	take_new();
+	now = sys_now();	/* behind it: a clock may go back when it is held */
 	if (sys_clock_held() && !equals)
 		equals = take_equals(now);
 	e = equals;
@@ -243,7 +245,7 @@ void timers_turn(void)
 
 	if (!timers_any())
 		return;
-	while ((e = due(sys_now())))
+	while ((e = due()))
 		fire(e);
 }
 

@@ -105,6 +105,8 @@ extern "C" int __interceptor_pthread_create(pthread_t *, const pthread_attr_t *,
 					    void *(*)(void *), void *)
 	__attribute__((weak));
 extern "C" int __interceptor_pthread_join(pthread_t, void **) __attribute__((weak));
+extern "C" int __interceptor_clock_gettime(clockid_t, struct timespec *)
+	__attribute__((weak));
 
 extern "C" int pthread_create(pthread_t *id, const pthread_attr_t *attr,
 			      void *(*fn)(void *), void *arg) noexcept
@@ -158,6 +160,14 @@ extern "C" int timerfd_settime(int fd, int flags, const struct itimerspec *when,
 	return scribbled(ret_);
 }
 
+extern "C" int clock_gettime(clockid_t id, struct timespec *now) noexcept
+{
+	REAL_OR(__interceptor_clock_gettime, clock_gettime, id, now);
+	if (me.read_clock)
+		(*me.read_clock)();
+	return ret_;
+}
+
 extern "C" ssize_t read(int fd, void *to, size_t size)
 {
 	if (size == sizeof(struct signalfd_siginfo) && stop_reader.exchange(false)) {
@@ -172,7 +182,7 @@ extern "C" ssize_t read(int fd, void *to, size_t size)
 __attribute__((constructor)) static void look_up()
 {
 	mutex m = PTHREAD_MUTEX_INITIALIZER;
-	const struct timespec now = {};
+	struct timespec now = {};
 	const struct itimerspec none = {};
 	const sigset_t empty = {};
 	char c;
@@ -185,6 +195,7 @@ __attribute__((constructor)) static void look_up()
 		pthread_mutex_unlock(&m);
 	signalfd(-2, &empty, 0);
 	timerfd_settime(-1, 0, &none, nullptr);
+	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (read(-1, &c, 1) < 0)
 		me = {};
 }

@@ -44,6 +44,35 @@ TEST_CASE("clock: at both ends of what it can say", "[edges][clock]")
 	});
 }
 
+/* The timekeeper has read the free clock, and only then finds what is due by it. */
+TEST_CASE("clock: what was read before it was held ends nobody", "[edges][clock]")
+{
+	held_clock clock;
+	context first(nullptr, 100);
+	gate in, goes;
+	counted cb;
+	std::function<void()> stop = [&] {
+		me.read_clock = nullptr;
+		in.set();
+		goes.wait();
+	};
+
+	cb.also = [&] {
+		urctx_clock_release();
+		me.read_clock = &stop;
+	};
+	REQUIRE(cb.after(first) == 0);
+	CHECK(urctx_clock_advance(100) == -ECANCELED);
+	in.wait();
+	REQUIRE(urctx_clock_hold(0) == 0);
+	context late(nullptr, 100);
+	goes.set();
+	CHECK(urctx_clock_advance(99) == 0);
+	CHECK(urctx_err(late) == 0);
+	CHECK(urctx_clock_advance(1) == 0);
+	CHECK(urctx_err(late) == -ETIME);
+}
+
 TEST_CASE("clock: who advances it sleeps while a callback does", "[edges][clock]")
 {
 	held_clock clock;
