@@ -189,6 +189,23 @@ static void awake(uint32_t state)
 		signals_ring_due();
 }
 
+/* There is work, and somebody may count on him who was about to go. */
+static bool stay(void)
+{
+	uint32_t was = NOBODY;
+
+	while (!cas_relaxed(&house, &was, WORKS)) {
+		if (was != STARTS)
+			return false;	/* it is another's */
+		/* he who is being made may be refused */
+		sys_futex_wait_real(&house, STARTS, URCTX_NEVER);
+		was = NOBODY;
+	}
+	fence_after_rmw(HOUSE_REST_SB);	/* others may have come and gone */
+	fence_takes(&house);
+	return true;
+}
+
 bool house_rest(bool worked)
 {
 	bool held = sys_clock_held();
@@ -211,12 +228,7 @@ bool house_rest(bool worked)
 	if (!cas_relaxed(&house, &was, NOBODY))	/* behind that fence */
 		return true;
 	fence(HOUSE_REST_SB);
-	was = NOBODY;
-	if (!work_left() || !cas_relaxed(&house, &was, WORKS))
-		return false;
-	fence_after_rmw(HOUSE_REST_SB);	/* others may have come and gone */
-	fence_takes(&house);
-	return true;
+	return work_left() && stay();
 }
 
 /* What is due; where a test holds the clock, one time after the other (clock.c). */
@@ -291,6 +303,7 @@ bool house_rely(void)
 {
 	bool there;
 
+	fence_after_rmw(HOUSE_PUSH_SB);	/* what he stays for is counted */
 	do {
 		there = house_ensure(true);
 		while (load_relaxed(&house) == STARTS)

@@ -90,9 +90,9 @@ X(RETIRE_PUSH,	release, "RETIRE_TAKE",		"retire",			\
 	"a retired context is whole when it is taken")				\
 X(RETIRE_TAKE,	acquire, "RETIRE_PUSH",		"take",			\
 	"a retired context is whole when it is taken")				\
-X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB LEAVE_SB",	"house_pushed house_until",			\
+X(HOUSE_PUSH_SB, seq_cst, "HOUSE_REST_SB LEAVE_SB",	"house_pushed house_until house_rely",	\
 	"the housekeeper sees the context, or is seen to sleep")		\
-X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest house_ensure",			\
+X(HOUSE_REST_SB, seq_cst, "HOUSE_PUSH_SB",	"house_rest stay house_ensure",			\
 	"the housekeeper sees the context, or is seen to sleep")		\
 X(STOCK_PUSH,	release, "STOCK_POP",		"stock_push",			\
 	"a magazine is whole when it is taken")					\

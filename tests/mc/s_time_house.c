@@ -8,8 +8,10 @@
 
 #define FAR	(INT64_MAX - HOUSE_IDLE)	/* a second from here does not pass */
 #define SOON	(FAR + WHEN)
+#define LATE	(2 * HOUSE_IDLE)	/* he need not be woken for it */
 
 static struct urctx *a, *k, *other;
+static bool told[2];
 static void (*house_main)(void);
 
 /* In init(): as if @thread had had one. */
@@ -58,6 +60,21 @@ static void init_goes(void)
 {
 	keeper(2);
 	a = with_extra(until(NULL, "A"));
+}
+
+/* He is about to go; the next cannot be started, perhaps. */
+static void init_refused(void)
+{
+	keeper(3);
+	a = with_extra(ends_at(LATE, "A"));
+	k = with_extra(ends_at(LATE, "K"));
+}
+
+/* A grace that may begin: whose cancel cannot start him. */
+static void init_expected(void)
+{
+	keeper(2);
+	a = with_extra(childless(NULL, "A"));
 }
 
 /* A timer that was dropped: the first has a heap for it, and leaves that. */
@@ -124,6 +141,36 @@ static void t_watch(void)
 static void t_house(void)
 {
 	house_main();
+}
+
+/* Whoever is told 0 relies on him, even if the other is told that there is none. */
+static void relies(struct urctx *n, bool *told)
+{
+	int ret = timer_watch(n);
+
+	mc_assert(!ret || ret == -EAGAIN);
+	*told = !ret;
+}
+
+static void t_relies_a(void)
+{
+	relies(a, &told[0]);
+}
+
+static void t_relies_k(void)
+{
+	relies(k, &told[1]);
+}
+
+static void t_expects(void)
+{
+	mc_assert(timer_expect(extra_of(a)));
+}
+
+/* Once: woken, or gone. */
+static void t_rests(void)
+{
+	(void)house_rest(false);
 }
 
 static void t_first(void)
@@ -243,6 +290,24 @@ static void ended_or_kept(void)
 	put_ended();
 }
 
+static void kept(void)
+{
+	mc_assert(house_there());
+	urctx_put(a);
+	home();
+}
+
+static void kept_if_told(void)
+{
+	if ((told[0] && !over(a)) || (told[1] && !over(k)))
+		mc_assert(house_there());
+	mc_time_is(LATE);
+	timers_turn();
+	mc_assert(urctx_err(a) && urctx_err(k));
+	urctx_put(k);
+	put_ended();
+}
+
 static void made(void)
 {
 	mc_time_is(WHEN);
@@ -258,6 +323,14 @@ static const struct mc_scenario sleeps = {
 };
 static const struct mc_scenario goes = {
 	"keeper_goes", "G5", init_goes, { t_house, t_watch }, ended_or_kept, LIFE,
+};
+static const struct mc_scenario expected = {
+	"keeper_expected", "G5", init_expected, { t_rests, t_expects }, kept,
+	LIFE | MC_QUICK,
+};
+static const struct mc_scenario refused = {
+	"keeper_refused", "G5", init_refused, { t_rests, t_relies_a, t_relies_k },
+	kept_if_told, LIFE | MC_FAIL_THREAD, 1,
 };
 static const struct mc_scenario heir = {
 	"keeper_heir", "G5", init_heir, { t_first, t_watch_heir }, put_ended, LIFE,
@@ -283,6 +356,6 @@ static const struct mc_scenario starts = {
 
 int main(int argc, char **argv)
 {
-	return mc_main(argc, argv, &sleeps, &goes, &heir, &starts, &two_made,
+	return mc_main(argc, argv, &sleeps, &goes, &expected, &refused, &heir, &starts, &two_made,
 		       &put_reuse, &put_again, &turn_reuse, NULL);
 }
