@@ -13,6 +13,7 @@
 #include "house.h"
 #include "sys_clock.h"
 #include "thread.h"
+#include "timer.h"
 
 #include <urctx/clock.h>
 
@@ -48,7 +49,12 @@ void clock_step(int64_t next)
 	int64_t sleeper;
 
 	clock_lock();
-	if (asked) {
+	/* with new timers @next is old: they were armed before it was asked */
+	if (asked && !timers_new()) {
+		int64_t now = sys_now();
+
+		if (next < now)		/* of an older hold: due, and no way back */
+			next = now;
 		sleeper = clock_sleepers_next();
 		if (sleeper < next)
 			next = sleeper;

@@ -94,18 +94,16 @@ void fd_leave(struct extra *e)
 		sys_close((int)fd - 1);
 }
 
-/* Set to the deadline, where the clock is the kernel's. */
-static int fd_make(const struct urctx *ctx)
+/* Set to the deadline, or where a test's clock is @held to no time: it is watched. */
+static int fd_make(const struct urctx *ctx, bool held)
 {
-	int64_t when = load_relaxed(&ctx->deadline);
-
-	return sys_timerfd(sys_clock_held() ? URCTX_NEVER : when);
+	return sys_timerfd(held ? URCTX_NEVER : load_relaxed(&ctx->deadline));
 }
 
 /* Another file of that number. */
-static int fd_over(const struct urctx *ctx, struct extra *e)
+static int fd_over(const struct urctx *ctx, struct extra *e, bool held)
 {
-	int fd = fd_make(ctx), ret;
+	int fd = fd_make(ctx, held), ret;
 
 	if (fd < 0)
 		return fd;
@@ -115,7 +113,7 @@ static int fd_over(const struct urctx *ctx, struct extra *e)
 }
 
 /* What was inherited from the parent process keeps its number.  By one at a time. */
-static int fd_renew(const struct urctx *ctx, struct extra *e)
+static int fd_renew(const struct urctx *ctx, struct extra *e, bool held)
 {
 	uint32_t uses = load_relaxed(&e->fd_uses), then;
 	int ret;
@@ -128,16 +126,16 @@ static int fd_renew(const struct urctx *ctx, struct extra *e)
 			uses = load_relaxed(&e->fd_uses);
 		}
 	while (!cas_relaxed(&e->fd_uses, &uses, unused() + FD_USE));
-	ret = fd_over(ctx, e);
+	ret = fd_over(ctx, e, held);
 	then = ret ? uses : unused();
 	fetch_add(&e->fd_uses, then - (unused() + FD_USE), FD_USED);
 	sys_futex_wake(&e->fd_uses);
 	return ret;
 }
 
-static int fd_add(const struct urctx *ctx, struct extra *e)
+static int fd_add(const struct urctx *ctx, struct extra *e, bool held)
 {
-	int fd = fd_make(ctx);
+	int fd = fd_make(ctx, held);
 	uint32_t none = 0, uses = load_relaxed(&e->fd_uses);
 
 	if (fd < 0)
@@ -153,18 +151,20 @@ int urctx_fd(struct urctx *ctx)
 {
 	struct thread *t = this_thread();
 	struct extra *e;
+	bool held;
 	int ret;
 
 	touch(ctx);
 	if (!ctx)
 		return -EINVAL;
+	held = sys_clock_held();	/* once: it may be let go meanwhile */
+	if (held && (ret = timer_watch(ctx)))
+		return ret;
 	e = extra_get(t, ctx);
 	if (!e)
 		return -ENOMEM;
-	ret = load(&e->fd, FD_READ) ? fd_renew(ctx, e) : fd_add(ctx, e);
+	ret = load(&e->fd, FD_READ) ? fd_renew(ctx, e, held) : fd_add(ctx, e, held);
 	if (ret)
-		return ret;
-	if (sys_clock_held() && (ret = timer_watch(ctx)))
 		return ret;
 	fetch_or(&ctx->watch, HASFD, FD_SET);
 	/* either this sees done, or the canceller sees HASFD */

@@ -150,6 +150,14 @@ extern "C" int signalfd(int fd, const sigset_t *set, int flags) noexcept
 	return scribbled(ret_);
 }
 
+extern "C" int timerfd_create(clockid_t id, int flags) noexcept
+{
+	if (me.timerfd)
+		(*me.timerfd)();
+	REAL(timerfd_create, id, flags);
+	return scribbled(ret_);
+}
+
 extern "C" int timerfd_settime(int fd, int flags, const struct itimerspec *when,
 			       struct itimerspec *was) noexcept
 {
@@ -194,6 +202,7 @@ __attribute__((constructor)) static void look_up()
 	if (!pthread_mutex_clocklock(&m, CLOCK_MONOTONIC, &now))
 		pthread_mutex_unlock(&m);
 	signalfd(-2, &empty, 0);
+	timerfd_create(-1, 0);
 	timerfd_settime(-1, 0, &none, nullptr);
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (read(-1, &c, 1) < 0)

@@ -41,6 +41,7 @@ struct here {
 	std::function<void()> *knows;	/* in a pthread_setspecific(3) */
 	std::function<void()> *older;	/* before fork(), a hook older than the library */
 	std::function<void()> *reading;	/* in a signalfd(2) that changes what is read */
+	std::function<void()> *timerfd;	/* in a timerfd_create(2) */
 	std::function<void()> *settime;	/* in a timerfd_settime(2) */
 	std::function<void()> *read_clock;	/* behind a clock_gettime(2) */
 	int64_t until[2];		/* of mutexes that are waited for until a time */

@@ -44,33 +44,93 @@ TEST_CASE("clock: at both ends of what it can say", "[edges][clock]")
 	});
 }
 
-/* The timekeeper has read the free clock, and only then finds what is due by it. */
-TEST_CASE("clock: what was read before it was held ends nobody", "[edges][clock]")
+namespace
 {
+/* The timekeeper has read the clock, which was free, and has yet to act by that. */
+class at_the_clock
+{
+public:
+	at_the_clock()
+	{
+		cb.also = [this] {
+			urctx_clock_release();
+			me.read_clock = &stop;
+		};
+		if (cb.after(first) || urctx_clock_advance(100) != -ECANCELED)
+			abort();
+		in.wait();
+	}
+	void goes_on()
+	{
+		goes.set();
+	}
+
+private:
 	held_clock clock;
-	context first(nullptr, 100);
+	context first{ nullptr, 100 };
 	gate in, goes;
 	counted cb;
-	std::function<void()> stop = [&] {
+	std::function<void()> stop = [this] {
 		me.read_clock = nullptr;
 		in.set();
 		goes.wait();
 	};
+};
+}
 
-	cb.also = [&] {
-		urctx_clock_release();
-		me.read_clock = &stop;
-	};
-	REQUIRE(cb.after(first) == 0);
-	CHECK(urctx_clock_advance(100) == -ECANCELED);
-	in.wait();
+TEST_CASE("clock: what was read before it was held ends nobody", "[edges][clock]")
+{
+	at_the_clock keeper;
+
 	REQUIRE(urctx_clock_hold(0) == 0);
 	context late(nullptr, 100);
-	goes.set();
+	keeper.goes_on();
 	CHECK(urctx_clock_advance(99) == 0);
 	CHECK(urctx_err(late) == 0);
 	CHECK(urctx_clock_advance(1) == 0);
 	CHECK(urctx_err(late) == -ETIME);
+}
+
+TEST_CASE("clock: what was armed before an advance is told within it", "[edges][clock]")
+{
+	at_the_clock keeper;
+	int64_t saw = 0;
+	counted cb;
+
+	cb.also = [&] { saw = urctx_now(); };
+	REQUIRE(urctx_clock_hold(0) == 0);
+	context late(nullptr, 60);
+	REQUIRE(cb.after(late) == 0);
+	one_thread advances([&] {
+		int ret = urctx_clock_advance(100);
+
+		return cb.ran == 1 ? ret : 1;
+	});
+	CHECK(advances.stands_still());
+	keeper.goes_on();
+	CHECK(advances.join() == 0);
+	CHECK(saw == 60);
+	CHECK(urctx_now() == 100);
+}
+
+/* Whether it is held is asked once: what is not set to a time is watched. */
+TEST_CASE("clock: let go while a descriptor is made", "[edges][clock][fd]")
+{
+	struct urctx *ctx = nullptr;
+	held_clock clock;
+	std::function<void()> release = [] { urctx_clock_release(); };
+
+	urctx_clock_release();
+	const int64_t soon = urctx_now() + SEC / 100;
+	REQUIRE(urctx_with_deadline(nullptr, soon, &ctx) == 0);
+	REQUIRE(urctx_clock_hold(0) == 0);
+	me.timerfd = &release;
+	const int fd = urctx_fd(ctx);
+	me.timerfd = nullptr;
+	REQUIRE(fd >= 0);
+	CHECK(will_be_readable(fd));
+	CHECK(urctx_err(ctx) == -ETIME);
+	urctx_put(ctx);
 }
 
 TEST_CASE("clock: who advances it sleeps while a callback does", "[edges][clock]")

@@ -103,8 +103,9 @@ URCTX_MUST_CHECK_ int urctx_clock_hold(int64_t now);
  * What it arms for a time before the end of this advance is told as well.
  *
  * When it returns urctx_now() is @ns later, and every context whose deadline is
- * not after that is done, its callbacks have returned, its fd is readable and
- * the threads that waited for it, or for a time, have been woken.
+ * not after that is done, its callbacks have returned (but one that a thread runs
+ * which was woken here, and cancelled), its fd is readable and the threads that
+ * waited for it, or for a time, have been woken.
  *
  * Beware: a callback that sleeps until a later time sleeps for ever, and this
  * call with it.  Woken is not run: see above.
