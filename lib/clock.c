@@ -19,6 +19,7 @@
 
 /* In the frame of who asked. */
 struct move {
+	struct thread *by;
 	int64_t to;
 	int ret;
 	uint32_t over;		/* futex: 1, he may go */
@@ -68,6 +69,9 @@ void clock_step(int64_t next)
 void clock_forked(void)
 {
 	clock_sleepers_forked();
+	/* a handler of who asked: in here he moves nothing, and is not to wait for it */
+	if (asked && asked->by == this_thread())
+		answer(-ECANCELED);
 	asked = NULL;
 }
 
@@ -126,7 +130,7 @@ static void take_back(struct move *m)
 int urctx_clock_advance(int64_t ns)
 {
 	struct thread *t = this_thread();
-	struct move m = { 0 };
+	struct move m = { .by = t };
 	int ret;
 
 	/* on the housekeeper's thread it would wait for itself */

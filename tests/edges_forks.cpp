@@ -388,6 +388,48 @@ TEST_CASE("fork: by a handler, while its thread waits for a descriptor", "[edges
 		});
 }
 
+/* In the child it advances nothing, and nobody would tell it so. */
+TEST_CASE("fork: by a handler, while its thread advances the clock", "[edges][fork][clock]")
+{
+	PASSES([] {
+		held_clock clock;
+		context ctx(nullptr, 100);
+		struct sigaction act = {};
+		std::atomic<pthread_t> who{};
+		gate entered, leave;
+		counted cb;
+
+		cb.also = [&] {
+			entered.set();
+			leave.wait();
+		};
+		SHOULD(cb.after(ctx) == 0);
+		act.sa_handler = handler_leaves_a_child;
+		act.sa_flags = SA_RESTART;
+		sigaction(SIGUSR2, &act, nullptr);
+		one_thread advances([&] {
+			who = pthread_self();
+			int ret = urctx_clock_advance(200);
+
+			if (is_child)
+				_exit(ret == -ECANCELED && !urctx_clock_advance(50) ? 0 : 1);
+			return ret;
+		});
+
+		entered.wait();
+		bool still = advances.stands_still();
+		if (still)
+			(void)pthread_kill(who, SIGUSR2);
+		(void)becomes([=] { return left != 0 || !still; });
+		int child = left ? ended(left) : -1;
+		leave.set();
+		SHOULD(advances.join() == 0);
+		SHOULD(still);
+		SHOULD(child == 0);
+		return 0;
+	});
+}
+
 /* In the same one system call: it is closed behind it, not below it. */
 TEST_CASE("a descriptor is put while a cancel makes it readable", "[edges][fd]")
 {

@@ -115,7 +115,8 @@ URCTX_MUST_CHECK_ int urctx_clock_hold(int64_t now);
  * Return: 0; -EINVAL: the clock is not held, @ns is negative, or the time would
  * pass half of URCTX_NEVER; -EBUSY: another thread is advancing it; -EDEADLK:
  * called in a callback; -EAGAIN: no thread for the housekeeper; nothing has
- * moved then.  -ECANCELED: released meanwhile; it may have moved.
+ * moved then.  -ECANCELED: released meanwhile; it may have moved; or, in the child,
+ * a handler of this thread has forked.
  */
 URCTX_MUST_CHECK_ int urctx_clock_advance(int64_t ns);
 
