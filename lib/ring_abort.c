@@ -183,7 +183,7 @@ static void ask_sync(struct urctx_ring *r, struct ring_op *op)
 	else
 		ring_count_try(r, op);
 	if (op->tries < 2)
-		ask_at(r, op, r->now);
+		ask_at(r, op, 0);	/* at once, by whatever clock */
 	else
 		ask_later(r, op);
 }

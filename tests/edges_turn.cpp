@@ -347,6 +347,27 @@ TEST_CASE("ring: who cannot be woken looks now and then", "[ring][edges]")
 	}
 }
 
+/* The kernel does not know the op yet, and the clock has gone back meanwhile. */
+TEST_CASE("ring: a ring with drains asks again, by whatever clock", "[ring][edges]")
+{
+	struct urctx_ring_params params = {};
+	an_op op;
+
+	params.flags = URCTX_RING_DRAIN;
+	ring r(8, 0, &params);
+	OR_SKIP(r);
+	held_clock clock;
+	uint64_t ud = read_nowhere(r, nullptr, op);
+	urctx_op_cancel(&op.op, &why);
+	CHECK(r.turn() == 0);
+	CHECK(r.stats().cancels == 1);
+	r.turn();
+	CHECK(r.stats().cancels == 2);
+	drop_queued(r);
+	REQUIRE(r.feed(ud, -ECANCELED));
+	CHECK(op.cause == &why);
+}
+
 /* Nobody has told the turn that what it queues can go: so it is called again. */
 TEST_CASE("ring: behind an open chain a turn is not the last", "[ring][edges]")
 {
