@@ -13,28 +13,30 @@
 #include "house.h"
 #include "sys_clock.h"
 #include "thread.h"
-#include "timer.h"
 
 #include <urctx/clock.h>
 
 /* In the frame of who asked. */
 struct move {
 	struct thread *by;
+	uint32_t nr;
+	bool begun;
 	int64_t to;
 	int ret;
 	uint32_t over;		/* futex: 1, he may go */
 };
 
-static struct move *asked;	/* clock_lock() */
+static struct move *asked;	/* clock_lock(), and this */
+static uint32_t requests = 1;
 
-bool clock_asked(void)
+uint32_t clock_asked(void)
 {
-	bool any;
+	uint32_t nr;
 
 	clock_lock();
-	any = asked;
+	nr = asked ? asked->nr : 0;
 	clock_unlock();
-	return any;
+	return nr;
 }
 
 static void answer(int ret)
@@ -45,17 +47,13 @@ static void answer(int ret)
 	asked = NULL;
 }
 
-void clock_step(int64_t next)
+void clock_step(uint32_t nr, int64_t next)
 {
 	int64_t sleeper;
 
 	clock_lock();
-	/* with new timers @next is old: they were armed before it was asked */
-	if (asked && !timers_new()) {
-		int64_t now = sys_now();
-
-		if (next < now)		/* of an older hold: due, and no way back */
-			next = now;
+	if (asked && asked->nr == nr) {
+		asked->begun = true;
 		sleeper = clock_sleepers_next();
 		if (sleeper < next)
 			next = sleeper;
@@ -111,6 +109,7 @@ static int ask(struct move *m, int64_t ns)
 	else if (asked)
 		ret = -EBUSY;
 	if (!ret) {
+		m->nr = requests += 2;	/* never 0 */
 		m->to = now + ns;
 		asked = m;
 	}
@@ -122,7 +121,7 @@ static int ask(struct move *m, int64_t ns)
 static void take_back(struct move *m)
 {
 	clock_lock();
-	if (asked == m)		/* seldom: one has */
+	if (asked == m && !m->begun)	/* seldom: one has, and may be at it */
 		answer(-EAGAIN);
 	clock_unlock();
 }

@@ -9,18 +9,19 @@
 
 #ifdef URCTX_MC
 
-#define clock_asked()		false
-#define clock_step(next)	((void)(next))
+#define clock_asked()		0U
+#define clock_step(nr, next)	((void)(nr), (void)(next))
 
 #else
 
-/* Somebody waits for the clock to be moved. */
-bool clock_asked(void);
+/* The number of the request to move the clock, or 0. */
+uint32_t clock_asked(void);
 /*
- * Move it as far as @next, when the next timer is due, or the next sleeper, or to
- * where it was asked to go: then who asked is told.
+ * For request @nr, and for no other, which may know of more timers: move it as far as
+ * @next, when the next timer is due, or the next sleeper, or to where it was asked to
+ * go: then who asked is told.
  */
-void clock_step(int64_t next);
+void clock_step(uint32_t nr, int64_t next);
 /* In a child of fork(). */
 void clock_forked(void);
 

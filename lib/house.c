@@ -234,10 +234,12 @@ bool house_rest(bool worked)
 /* What is due; where a test holds the clock, one time after the other (clock.c). */
 static void keep_time(void)
 {
+	uint32_t nr;
+
 	timers_turn();
-	while (sys_clock_held() && clock_asked()) {
-		timers_turn();
-		clock_step(timers_next());
+	while (sys_clock_held() && (nr = clock_asked())) {
+		timers_turn();		/* with all that was armed before it was asked */
+		clock_step(nr, timers_next());
 	}
 }
 
