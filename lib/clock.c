@@ -26,8 +26,8 @@ struct move {
 	uint32_t over;		/* futex: 1, he may go */
 };
 
-static struct move *asked;	/* clock_lock(), and this */
-static uint32_t requests = 1;
+static struct move *asked;	/* clock_lock() */
+static uint32_t requests = 1;	/* clock_lock(); odd, and so never 0 */
 
 uint32_t clock_asked(void)
 {
@@ -109,7 +109,8 @@ static int ask(struct move *m, int64_t ns)
 	else if (asked)
 		ret = -EBUSY;
 	if (!ret) {
-		m->nr = requests += 2;	/* never 0 */
+		requests += 2;
+		m->nr = requests;
 		m->to = now + ns;
 		asked = m;
 	}

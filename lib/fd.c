@@ -94,16 +94,10 @@ void fd_leave(struct extra *e)
 		sys_close((int)fd - 1);
 }
 
-/* Set to the deadline, or where a test's clock is @held to no time: it is watched. */
-static int fd_make(const struct urctx *ctx, bool held)
-{
-	return sys_timerfd(held ? URCTX_NEVER : load_relaxed(&ctx->deadline));
-}
-
 /* Another file of that number. */
-static int fd_over(const struct urctx *ctx, struct extra *e, bool held)
+static int fd_over(struct extra *e, int64_t when)
 {
-	int fd = fd_make(ctx, held), ret;
+	int fd = sys_timerfd(when), ret;
 
 	if (fd < 0)
 		return fd;
@@ -113,7 +107,7 @@ static int fd_over(const struct urctx *ctx, struct extra *e, bool held)
 }
 
 /* What was inherited from the parent process keeps its number.  By one at a time. */
-static int fd_renew(const struct urctx *ctx, struct extra *e, bool held)
+static int fd_renew(struct extra *e, int64_t when)
 {
 	uint32_t uses = load_relaxed(&e->fd_uses), then;
 	int ret;
@@ -126,16 +120,16 @@ static int fd_renew(const struct urctx *ctx, struct extra *e, bool held)
 			uses = load_relaxed(&e->fd_uses);
 		}
 	while (!cas_relaxed(&e->fd_uses, &uses, unused() + FD_USE));
-	ret = fd_over(ctx, e, held);
+	ret = fd_over(e, when);
 	then = ret ? uses : unused();
 	fetch_add(&e->fd_uses, then - (unused() + FD_USE), FD_USED);
 	sys_futex_wake(&e->fd_uses);
 	return ret;
 }
 
-static int fd_add(const struct urctx *ctx, struct extra *e, bool held)
+static int fd_add(struct extra *e, int64_t when)
 {
-	int fd = fd_make(ctx, held);
+	int fd = sys_timerfd(when);
 	uint32_t none = 0, uses = load_relaxed(&e->fd_uses);
 
 	if (fd < 0)
@@ -151,19 +145,23 @@ int urctx_fd(struct urctx *ctx)
 {
 	struct thread *t = this_thread();
 	struct extra *e;
-	bool held;
+	int64_t when;
 	int ret;
 
 	touch(ctx);
 	if (!ctx)
 		return -EINVAL;
-	held = sys_clock_held();	/* once: it may be let go meanwhile */
-	if (held && (ret = timer_watch(ctx)))
-		return ret;
+	when = load_relaxed(&ctx->deadline);
+	if (sys_clock_held()) {		/* asked once: it may be let go meanwhile */
+		ret = timer_watch(ctx);
+		if (ret)
+			return ret;
+		when = URCTX_NEVER;
+	}
 	e = extra_get(t, ctx);
 	if (!e)
 		return -ENOMEM;
-	ret = load(&e->fd, FD_READ) ? fd_renew(ctx, e, held) : fd_add(ctx, e, held);
+	ret = load(&e->fd, FD_READ) ? fd_renew(e, when) : fd_add(e, when);
 	if (ret)
 		return ret;
 	fetch_or(&ctx->watch, HASFD, FD_SET);
