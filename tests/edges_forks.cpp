@@ -345,6 +345,23 @@ void handler_leaves_a_child(int)
 		is_child = true;
 	errno = saved;
 }
+
+void on_usr2_leave_a_child()
+{
+	struct sigaction act = {};
+
+	act.sa_handler = handler_leaves_a_child;
+	act.sa_flags = SA_RESTART;
+	sigaction(SIGUSR2, &act, nullptr);
+}
+
+/* What the child of @who's handler says. */
+int child_of(pthread_t who)
+{
+	(void)pthread_kill(who, SIGUSR2);
+	(void)becomes([] { return left != 0; });
+	return left ? ended(left) : -1;
+}
 }
 
 /* The child comes back to a sleep from which nobody would wake it. */
@@ -354,13 +371,10 @@ TEST_CASE("fork: by a handler, while its thread waits for a descriptor", "[edges
 		PASSES([=] {
 			struct urctx *ctx = derive(nullptr);
 			const int fd = urctx_fd(ctx);
-			struct sigaction act = {};
 			std::atomic<pthread_t> asker{};
 
 			SHOULD(fd >= 0);
-			act.sa_handler = handler_leaves_a_child;
-			act.sa_flags = SA_RESTART;
-			sigaction(SIGUSR2, &act, nullptr);
+			on_usr2_leave_a_child();
 			held_cancel cancels(ctx);
 
 			one_thread asks([&] {
@@ -375,10 +389,7 @@ TEST_CASE("fork: by a handler, while its thread waits for a descriptor", "[edges
 			});
 
 			bool still = asks.stands_still();
-			if (still)
-				(void)pthread_kill(asker, SIGUSR2);
-			(void)becomes([=] { return left != 0 || !still; });
-			int child = left ? ended(left) : -1;
+			int child = still ? child_of(asker) : -1;
 			SHOULD(cancels.let_go() == 0);
 			SHOULD(asks.join() == 0);
 			SHOULD(still);
@@ -394,7 +405,6 @@ TEST_CASE("fork: by a handler, while its thread advances the clock", "[edges][fo
 	PASSES([] {
 		held_clock clock;
 		context ctx(nullptr, 100);
-		struct sigaction act = {};
 		std::atomic<pthread_t> who{};
 		gate entered, leave;
 		counted cb;
@@ -404,9 +414,7 @@ TEST_CASE("fork: by a handler, while its thread advances the clock", "[edges][fo
 			leave.wait();
 		};
 		SHOULD(cb.after(ctx) == 0);
-		act.sa_handler = handler_leaves_a_child;
-		act.sa_flags = SA_RESTART;
-		sigaction(SIGUSR2, &act, nullptr);
+		on_usr2_leave_a_child();
 		one_thread advances([&] {
 			who = pthread_self();
 			int ret = urctx_clock_advance(200);
@@ -418,10 +426,7 @@ TEST_CASE("fork: by a handler, while its thread advances the clock", "[edges][fo
 
 		entered.wait();
 		bool still = advances.stands_still();
-		if (still)
-			(void)pthread_kill(who, SIGUSR2);
-		(void)becomes([=] { return left != 0 || !still; });
-		int child = left ? ended(left) : -1;
+		int child = still ? child_of(who) : -1;
 		leave.set();
 		SHOULD(advances.join() == 0);
 		SHOULD(still);
